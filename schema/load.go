@@ -1,0 +1,96 @@
+package schema
+
+import (
+	"errors"
+	"fmt"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// maxSource bounds a table's YAML, in bytes.
+const maxSource = 1 << 20
+
+// Load reads a table from YAML. Unknown and duplicate keys, values of another
+// type, and whatever Validate finds are errors, all of them reported, one a
+// line as "file:line: what". The file's name is for the errors alone.
+func Load(file string, src []byte) (*Table, error) {
+	if len(src) > maxSource {
+		return nil, fmt.Errorf("%s: a table of %d bytes, the most is %d", file, len(src), maxSource)
+	}
+	t := new(Table)
+	if err := yaml.Load(src, t, yaml.WithKnownFields()); err != nil {
+		return nil, atLines(file, err)
+	}
+	var doc yaml.Node
+	if err := yaml.Load(src, &doc); err != nil {
+		return nil, atLines(file, err)
+	}
+	var errs []error
+	for _, f := range t.faults() {
+		errs = append(errs, fmt.Errorf("%s:%d: %w", file, f.line(&doc), f))
+	}
+	if errs != nil {
+		return nil, errors.Join(errs...)
+	}
+	return t, nil
+}
+
+// atLines puts YAML's own errors into the form that Load promises.
+func atLines(file string, err error) error {
+	var several *yaml.LoadErrors
+	if errors.As(err, &several) {
+		errs := make([]error, len(several.Errors))
+		for i, e := range several.Errors {
+			errs[i] = fmt.Errorf("%s:%d: %s", file, max(1, e.Mark.Line), e.Message)
+		}
+		return errors.Join(errs...)
+	}
+	var one *yaml.LoadError
+	if errors.As(err, &one) {
+		return fmt.Errorf("%s:%d: %s", file, max(1, one.Mark.Line), one.Message)
+	}
+	return fmt.Errorf("%s:1: %w", file, err)
+}
+
+// line is where the fault stands in the document: at its key, else at its
+// column, else at the table's top.
+func (f fault) line(doc *yaml.Node) int {
+	at := member(doc, "")
+	if f.column >= 0 {
+		if list := member(at, "columns"); list != nil && f.column < len(list.Content) {
+			at = list.Content[f.column]
+		}
+	}
+	if value := member(at, f.key); value != nil {
+		at = value
+	}
+	if at == nil {
+		return 1
+	}
+	return max(1, at.Line)
+}
+
+// member follows documents and aliases to a mapping and returns the value under
+// the key, or the mapping itself for "".
+func member(n *yaml.Node, key string) *yaml.Node {
+	for n != nil {
+		switch {
+		case n.Kind == yaml.DocumentNode && len(n.Content) > 0:
+			n = n.Content[0]
+		case n.Kind == yaml.AliasNode:
+			n = n.Alias
+		case key == "":
+			return n
+		case n.Kind == yaml.MappingNode:
+			for i := 0; i+1 < len(n.Content); i += 2 {
+				if n.Content[i].Value == key {
+					return n.Content[i+1]
+				}
+			}
+			return nil
+		default:
+			return nil
+		}
+	}
+	return nil
+}
