@@ -229,7 +229,7 @@ func TestCommandsFlagsStandBelowTheirName(t *testing.T) {
 			switch {
 			case c.want != "":
 				t.Log(err)
-			if err == nil || !strings.Contains(err.Error(), c.want) {
+				if err == nil || !strings.Contains(err.Error(), c.want) {
 					t.Errorf("got %v, want %s", err, c.want)
 				}
 			case err != nil:
