@@ -1,0 +1,304 @@
+package bigquery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	"iotbridge/ingest"
+	"iotbridge/schema"
+)
+
+// MaxRequestBytes is the most that an append may have in rows: the service's 10 MiB
+// less half a MiB for the descriptor and for what the service adds to its count.
+const MaxRequestBytes = 10<<20 - 512<<10
+
+// maxFailures is after how many failed appends in a row a stream is replaced that
+// the service itself keeps open.
+const maxFailures = 3
+
+// fitsFor is how long a compared schema is taken to be the table's.
+const fitsFor = 5 * time.Second
+
+// cutGrace is how long an append may take to return after a cut.
+const cutGrace = 5 * time.Second
+
+var errClosed = errors.New("the sink is closed")
+
+// Settings are what all sinks share.
+type Settings struct {
+	Endpoint Endpoint
+	Version  string        // of the program, for the service's records
+	Streams  int           // connections a table; 0 is 2
+	Timeout  time.Duration // of an append; 0 is 30 s
+	Watchdog time.Duration // the oldest an append in flight may be; 0 is 60 s
+	Metrics  *ingest.Metrics
+}
+
+// Sink appends rows to one table. It is an ingest.Sink; Close ends it.
+type Sink struct {
+	Settings
+	ID    TableID
+	Table *schema.Table
+
+	descriptor *descriptorpb.DescriptorProto
+	timeout    time.Duration // the stream of an append is cut
+	abandon    time.Duration // an append returns, come what may
+
+	fits atomic.Int64 // when the table last had our schema, Unix ns
+
+	mu      sync.Mutex
+	streams []*stream // nil: none yet
+	closed  bool
+	ends    sync.WaitGroup // streams that are not gone
+	all     map[*stream]struct{}
+}
+
+// NewSink returns a sink that opens its connections when they are needed: the table
+// may come later.
+func NewSink(id TableID, table *schema.Table, s Settings) (*Sink, error) {
+	descriptor, err := Descriptor(table)
+	if err != nil {
+		return nil, err
+	}
+	if s.Streams == 0 {
+		s.Streams = 2
+	}
+	if s.Timeout == 0 {
+		s.Timeout = 30 * time.Second
+	}
+	if s.Watchdog == 0 {
+		s.Watchdog = time.Minute
+	}
+	if s.Metrics == nil {
+		s.Metrics = ingest.NewMetrics(nil)
+	}
+	timeout := min(s.Timeout, s.Watchdog)
+	return &Sink{
+		Settings: s, ID: id, Table: table, descriptor: descriptor,
+		timeout: timeout, abandon: max(s.Watchdog, timeout+cutGrace),
+		streams: make([]*stream, s.Streams), all: map[*stream]struct{}{},
+	}, nil
+}
+
+// Append implements ingest.Sink. It goes on when ctx ends, as what was sent cannot be
+// called back: it takes Settings.Timeout at most, twice that after a lost connection.
+func (s *Sink) Append(ctx context.Context, rows [][]byte) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	size := requestBytes(rows)
+	if size > MaxRequestBytes {
+		return &ingest.Refused{Detail: fmt.Sprintf("%d bytes of rows are more than the %d of one append", size, MaxRequestBytes)}
+	}
+	return s.append(context.WithoutCancel(ctx), rows, size)
+}
+
+// append tries once, and a second time where the first tells nothing about these rows.
+func (s *Sink) append(ctx context.Context, rows [][]byte, size int) error {
+	alone := false
+	for again := false; ; again = true {
+		st, err := s.take(alone)
+		if err != nil {
+			return err
+		}
+		<-st.ready
+		if st.err != nil {
+			s.drop(st, true)
+			return notOpened(s.ID, st.err)
+		}
+		start := time.Now()
+		a, sent := st.append(ctx, rows, s.timeout, s.abandon)
+		if !again && !sent && errors.Is(a.err, io.EOF) {
+			s.drop(st, true) // it had ended before: the service does so after 10 idle minutes
+			continue
+		}
+		s.observe(a, time.Since(start), len(rows), size)
+		err = s.judge(st, a, len(rows))
+		if s.drop(st, s.spent(st, a, err)) {
+			s.Metrics.StreamRestarts.WithLabelValues("bigquery").Inc()
+		}
+		var refused *ingest.Refused
+		if !again && a.resp == nil && errors.As(err, &refused) {
+			alone = true // the request that ended the stream may be another's
+			continue
+		}
+		return err
+	}
+}
+
+// judge is the answer's verdict. A request that is refused as a whole may be the
+// first sign that the table has changed.
+func (s *Sink) judge(st *stream, a answer, rows int) error {
+	err := a.verdict(s.ID, rows)
+	var refused *ingest.Refused
+	if !errors.As(err, &refused) || time.Since(time.Unix(0, s.fits.Load())) < fitsFor {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
+	defer cancel()
+	var held *ingest.Held
+	if errors.As(s.check(ctx, st.client), &held) {
+		return held
+	}
+	return err
+}
+
+// spent tells whether the answer speaks against using the stream again.
+func (s *Sink) spent(st *stream, a answer, err error) bool {
+	var named *ingest.RowErrors
+	var refused *ingest.Refused
+	var held *ingest.Held
+	switch {
+	case a.resp == nil || st.ctx.Err() != nil:
+		return true
+	case err == nil, errors.As(err, &named), errors.As(err, &refused):
+		st.failed.Store(0)
+		return false
+	case errors.As(err, &held):
+		return held.Cause != ingest.Quota
+	case storageCode(a.err) != 0: // the stream's state
+		return true
+	}
+	return st.failed.Add(1) >= maxFailures
+}
+
+func (s *Sink) observe(a answer, took time.Duration, rows, size int) {
+	s.Metrics.AppendRows.Observe(float64(rows))
+	s.Metrics.AppendBytes.Observe(float64(size))
+	s.Metrics.AppendSeconds.WithLabelValues(s.ID.String(), a.code().String()).Observe(took.Seconds())
+}
+
+// take returns the stream that has least to do, or one that nobody shares, and opens
+// it if need be.
+func (s *Sink) take(alone bool) (*stream, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, errClosed
+	}
+	if alone {
+		st := s.start()
+		st.load, st.retired = 1, true
+		return st, nil
+	}
+	i := s.least()
+	if s.streams[i] == nil {
+		s.streams[i] = s.start()
+	}
+	s.streams[i].load++
+	return s.streams[i], nil
+}
+
+// least prefers an open stream that idles to a new one.
+func (s *Sink) least() int {
+	best, load := 0, math.MaxInt
+	for i, st := range s.streams {
+		switch {
+		case st == nil && load > 0:
+			best, load = i, 0
+		case st != nil && st.load == 0:
+			return i
+		case st != nil && st.load < load:
+			best, load = i, st.load
+		}
+	}
+	return best
+}
+
+func (s *Sink) start() *stream {
+	st := s.newStream()
+	s.all[st] = struct{}{}
+	s.ends.Add(1)
+	return st
+}
+
+// drop gives a stream back, and retires it if it is spent; it tells whether it was
+// in use until then.
+func (s *Sink) drop(st *stream, spent bool) (retired bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st.load--
+	if spent && !st.retired {
+		s.retire(st)
+		return true
+	}
+	if st.retired && st.load == 0 {
+		s.end(st)
+	}
+	return false
+}
+
+// retire takes a stream out of use; the last append on it ends it.
+func (s *Sink) retire(st *stream) {
+	st.retired = true
+	for i := range s.streams {
+		if s.streams[i] == st {
+			s.streams[i] = nil
+		}
+	}
+	if st.load == 0 {
+		s.end(st)
+	}
+}
+
+func (s *Sink) end(st *stream) {
+	delete(s.all, st)
+	go func() {
+		defer s.ends.Done()
+		st.close()
+	}()
+}
+
+// Close ends the sink after its appends. When ctx ends first they are cut off.
+func (s *Sink) Close(ctx context.Context) error {
+	s.mu.Lock()
+	s.closed = true
+	for _, st := range s.streams {
+		if st != nil {
+			s.retire(st)
+		}
+	}
+	s.mu.Unlock()
+	gone := make(chan struct{})
+	go func() {
+		s.ends.Wait()
+		close(gone)
+	}()
+	select {
+	case <-gone:
+		return nil
+	case <-ctx.Done():
+	}
+	s.cutAll()
+	select {
+	case <-gone:
+	case <-time.After(cutGrace):
+	}
+	return fmt.Errorf("table %s: appends were cut off: %w", s.ID, ctx.Err())
+}
+
+func (s *Sink) cutAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for st := range s.all {
+		st.cut()
+	}
+}
+
+// requestBytes is what rows take in a request.
+func requestBytes(rows [][]byte) int {
+	n := 0
+	for _, row := range rows {
+		n += 1 + protowire.SizeBytes(len(row))
+	}
+	return n
+}

@@ -1,0 +1,125 @@
+package bigquery
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"cloud.google.com/go/bigquery/storage/apiv1/storagepb"
+	"cloud.google.com/go/bigquery/storage/managedwriter"
+	"github.com/googleapis/gax-go/v2"
+)
+
+// openTimeout bounds the opening of a stream.
+const openTimeout = 10 * time.Second
+
+// credit is more appends than are ever in flight on one stream. What the library
+// leaks of it dies with the stream.
+const credit = 4096
+
+// stream is one connection to the service and the one append stream on it.
+type stream struct {
+	ctx     context.Context    // of the connection: as long as the stream, whoever appends
+	cut     context.CancelFunc // ends the connection; whatever is in flight on it returns
+	ready   chan struct{}      // closed when opening has ended; then client, writer and err hold
+	client  *managedwriter.Client
+	writer  *managedwriter.ManagedStream
+	err     error
+	failed  atomic.Int32 // appends since the last success
+	load    int          // appends that have it; guarded by the Sink
+	retired bool         // guarded by the Sink
+}
+
+// newStream returns a stream in the state of opening.
+func (s *Sink) newStream() *stream {
+	st := &stream{ready: make(chan struct{})}
+	st.ctx, st.cut = context.WithCancel(context.Background())
+	go func() {
+		defer close(st.ready)
+		st.err = s.open(st)
+	}()
+	return st
+}
+
+func (s *Sink) open(st *stream) (err error) {
+	// The context of the client holds its connections: cutting it frees what is blocked on them.
+	if st.client, err = managedwriter.NewClient(st.ctx, s.ID.Project, s.Endpoint.storage()...); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(st.ctx, openTimeout)
+	defer cancel()
+	if err := s.check(ctx, st.client); err != nil {
+		return err
+	}
+	// The context of the writer must outlive the cut, or an append could return while
+	// the library still reads its rows. Until the writer is open it is bounded too.
+	writing, stop := context.WithCancel(context.Background())
+	bounded := context.AfterFunc(ctx, stop)
+	st.writer, err = st.client.NewManagedStream(writing,
+		managedwriter.WithType(managedwriter.DefaultStream),
+		managedwriter.WithDestinationTable(s.ID.resource()),
+		managedwriter.WithSchemaDescriptor(s.descriptor),
+		managedwriter.WithMaxInflightRequests(credit),
+		managedwriter.WithMaxInflightBytes(0),
+		managedwriter.EnableWriteRetries(false),
+		managedwriter.WithTraceID("iotbridge:"+s.Version),
+		managedwriter.WithAppendRowsCallOption(once))
+	if !bounded() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		stop()
+	}
+	return err
+}
+
+// once turns a call's own retries off.
+var once = gax.WithRetry(func() gax.Retryer { return nil })
+
+// check asks for the table behind the default stream, and compares its schema with ours.
+func (s *Sink) check(ctx context.Context, client *managedwriter.Client) error {
+	live, err := client.GetWriteStream(ctx, &storagepb.GetWriteStreamRequest{
+		Name: s.ID.resource() + "/streams/_default", View: storagepb.WriteStreamView_FULL}, once)
+	if err != nil {
+		return err
+	}
+	if live.GetTableSchema() == nil {
+		return nil // not told
+	}
+	if d := Compare(s.Table, fromStorage(live.GetTableSchema())); d != nil {
+		return drift(s.ID, describe(d))
+	}
+	s.fits.Store(time.Now().UnixNano())
+	return nil
+}
+
+// append sends rows and waits for the answer, at most for timeout: then the stream
+// is cut. It returns when the library has let go of the rows, or at abandon.
+func (st *stream) append(ctx context.Context, rows [][]byte, timeout, abandon time.Duration) (a answer, sent bool) {
+	cut := time.AfterFunc(timeout, st.cut)
+	ctx, cancel := context.WithTimeout(ctx, abandon)
+	defer cancel()
+	result, err := st.writer.AppendRows(ctx, rows)
+	if sent = err == nil; sent {
+		a.resp, a.err = result.FullResponse(ctx)
+	} else {
+		a.err = err
+	}
+	if !cut.Stop() && a.resp == nil {
+		a.err = fmt.Errorf("no answer within %v: %w", timeout, context.DeadlineExceeded)
+	}
+	return a, sent
+}
+
+// close ends what open began. Nothing may be in flight.
+func (st *stream) close() {
+	st.cut() // first: Close waits for a lock that a blocked send holds
+	<-st.ready
+	if st.writer != nil {
+		_ = st.writer.Close() // io.EOF is its success
+	}
+	if st.client != nil {
+		_ = st.client.Close()
+	}
+}
