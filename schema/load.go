@@ -3,6 +3,7 @@ package schema
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -15,7 +16,7 @@ const maxSource = 1 << 20
 // line as "file:line: what". The file's name is for the errors alone.
 func Load(file string, src []byte) (*Table, error) {
 	if len(src) > maxSource {
-		return nil, fmt.Errorf("%s: a table of %d bytes, the most is %d", file, len(src), maxSource)
+		return nil, fmt.Errorf("%s:1: a table of %d bytes, the most is %d", file, len(src), maxSource)
 	}
 	t := new(Table)
 	if err := yaml.Load(src, t, yaml.WithKnownFields()); err != nil {
@@ -25,7 +26,7 @@ func Load(file string, src []byte) (*Table, error) {
 	if err := yaml.Load(src, &doc); err != nil {
 		return nil, atLines(file, err)
 	}
-	var errs []error
+	errs := mistyped(file, &doc, "")
 	for _, f := range t.faults() {
 		errs = append(errs, fmt.Errorf("%s:%d: %w", file, f.line(&doc), f))
 	}
@@ -33,6 +34,32 @@ func Load(file string, src []byte) (*Table, error) {
 		return nil, errors.Join(errs...)
 	}
 	return t, nil
+}
+
+// mistyped finds what YAML lets pass: a key without a value, and a number or a
+// boolean where a text belongs.
+func mistyped(file string, n *yaml.Node, key string) (errs []error) {
+	switch n.Kind {
+	case yaml.AliasNode:
+		return mistyped(file, n.Alias, key)
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			errs = append(errs, mistyped(file, n.Content[i+1], n.Content[i].Value)...)
+		}
+	case yaml.DocumentNode, yaml.SequenceNode:
+		for _, item := range n.Content {
+			errs = append(errs, mistyped(file, item, key)...)
+		}
+	case yaml.ScalarNode:
+		tag := n.ShortTag()
+		switch {
+		case tag == "!!null":
+			errs = append(errs, fmt.Errorf("%s:%d: %s has no value: leave the key out", file, n.Line, key))
+		case !slices.Contains([]string{"required", "min", "max", "max_bytes"}, key) && tag != "!!str":
+			errs = append(errs, fmt.Errorf("%s:%d: %s: %s is no text: quote it", file, n.Line, key, n.Value))
+		}
+	}
+	return errs
 }
 
 // atLines puts YAML's own errors into the form that Load promises.

@@ -45,7 +45,7 @@ func (f fault) Error() string { return f.text }
 func (t *Table) Validate() error {
 	var errs []error
 	for _, f := range t.faults() {
-		errs = append(errs, f)
+		errs = append(errs, fmt.Errorf("table %q: %w", t.Name, f))
 	}
 	return errors.Join(errs...)
 }
