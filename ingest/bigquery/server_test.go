@@ -48,6 +48,7 @@ type server struct {
 type step struct {
 	reply *storagepb.AppendRowsResponse // instead of storing
 	end   error                         // ends the stream
+	then  error                         // ends the stream after the answer
 	apply bool                          // stores although reply or end is set
 	wait  <-chan struct{}               // before anything
 	hang  bool                          // for ever
@@ -73,10 +74,11 @@ func newServer(t testing.TB, opts ...grpc.ServerOption) *server {
 
 func (s *server) GetWriteStream(_ context.Context, req *storagepb.GetWriteStreamRequest) (*storagepb.WriteStream, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.gets++
-	if s.live != nil {
-		return s.live()
+	live := s.live
+	s.mu.Unlock()
+	if live != nil {
+		return live()
 	}
 	return &storagepb.WriteStream{Name: req.GetName(), Location: "us"}, nil
 }
@@ -118,6 +120,9 @@ func (s *server) AppendRows(stream storagepb.BigQueryWrite_AppendRowsServer) err
 		}
 		if err := stream.Send(st.reply); err != nil {
 			return err
+		}
+		if st.then != nil {
+			return st.then
 		}
 	}
 }

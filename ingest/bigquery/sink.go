@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"google.golang.org/api/option"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/types/descriptorpb"
 
@@ -50,6 +50,7 @@ type Sink struct {
 	Table *schema.Table
 
 	descriptor *descriptorpb.DescriptorProto
+	dial       []option.ClientOption
 	timeout    time.Duration // the stream of an append is cut
 	abandon    time.Duration // an append returns, come what may
 
@@ -83,7 +84,7 @@ func NewSink(id TableID, table *schema.Table, s Settings) (*Sink, error) {
 	}
 	timeout := min(s.Timeout, s.Watchdog)
 	return &Sink{
-		Settings: s, ID: id, Table: table, descriptor: descriptor,
+		Settings: s, ID: id, Table: table, descriptor: descriptor, dial: s.Endpoint.storage(),
 		timeout: timeout, abandon: max(s.Watchdog, timeout+cutGrace),
 		streams: make([]*stream, s.Streams), all: map[*stream]struct{}{},
 	}, nil
@@ -117,8 +118,8 @@ func (s *Sink) append(ctx context.Context, rows [][]byte, size int) error {
 		}
 		start := time.Now()
 		a, sent := st.append(ctx, rows, s.timeout, s.abandon)
-		if !again && !sent && errors.Is(a.err, io.EOF) {
-			s.drop(st, true) // it had ended before: the service does so after 10 idle minutes
+		if !again && a.idled(sent) {
+			s.drop(st, true) // no fault of anybody's: nothing is counted
 			continue
 		}
 		s.observe(a, time.Since(start), len(rows), size)
@@ -143,7 +144,7 @@ func (s *Sink) judge(st *stream, a answer, rows int) error {
 	if !errors.As(err, &refused) || time.Since(time.Unix(0, s.fits.Load())) < fitsFor {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), min(openTimeout, s.timeout))
 	defer cancel()
 	var held *ingest.Held
 	if errors.As(s.check(ctx, st.client), &held) {

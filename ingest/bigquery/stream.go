@@ -11,7 +11,7 @@ import (
 	"github.com/googleapis/gax-go/v2"
 )
 
-// openTimeout bounds the opening of a stream.
+// openTimeout bounds the opening of a stream, unless an append has less time.
 const openTimeout = 10 * time.Second
 
 // credit is more appends than are ever in flight on one stream. What the library
@@ -44,10 +44,10 @@ func (s *Sink) newStream() *stream {
 
 func (s *Sink) open(st *stream) (err error) {
 	// The context of the client holds its connections: cutting it frees what is blocked on them.
-	if st.client, err = managedwriter.NewClient(st.ctx, s.ID.Project, s.Endpoint.storage()...); err != nil {
+	if st.client, err = managedwriter.NewClient(st.ctx, s.ID.Project, s.dial...); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(st.ctx, openTimeout)
+	ctx, cancel := context.WithTimeout(st.ctx, min(openTimeout, s.timeout))
 	defer cancel()
 	if err := s.check(ctx, st.client); err != nil {
 		return err

@@ -40,6 +40,15 @@ func (a answer) code() codes.Code {
 	return status.Code(a.err)
 }
 
+// idled tells whether the stream had ended before the append came: the service ends
+// one that idles for 10 minutes.
+func (a answer) idled(sent bool) bool {
+	if !sent {
+		return errors.Is(a.err, io.EOF)
+	}
+	return status.Code(a.err) == codes.Aborted && strings.Contains(a.err.Error(), "inactive")
+}
+
 // verdict sorts an answer to an append of n rows into what ingest.Sink promises.
 // The sources are the comments of AppendRowsResponse and StorageError.
 func (a answer) verdict(id TableID, n int) error {
