@@ -17,8 +17,10 @@ var cores = []string{"ingest", "device", "gateway"}
 
 // heavy is what the agent must not carry onto a Raspberry Pi: by it the static
 // armv6 binary stays under 10 MB.
-var heavy = []string{"cloud.google.com/go", "google.golang.org/api", "google.golang.org/grpc", "google.golang.org/protobuf",
-	"google.golang.org/genproto", "github.com/prometheus", "modernc.org/sqlite", "go.opentelemetry.io"}
+var heavy = []string{
+	"cloud.google.com/go", "google.golang.org/api", "google.golang.org/grpc", "google.golang.org/protobuf",
+	"google.golang.org/genproto", "github.com/prometheus", "modernc.org/sqlite", "go.opentelemetry.io",
+}
 
 // A rule names what a package may not import; "" when all is well.
 type rule func(p Package, imported string) string

@@ -24,8 +24,10 @@ func TestTheTreeKeepsTheRules(t *testing.T) {
 }
 
 func TestTheRootShowsFewNames(t *testing.T) {
-	expected := []string{"CHANGELOG.md", "CONTRIBUTING.md", "Dockerfile", "LICENSE", "Makefile", "README.md", "SECURITY.md", "bench", "cmd",
-		"dashboards", "deploy", "device", "docs", "gateway", "go.mod", "go.sum", "ingest", "internal", "localcloud", "schema"}
+	expected := []string{
+		"CHANGELOG.md", "CONTRIBUTING.md", "Dockerfile", "LICENSE", "Makefile", "README.md", "SECURITY.md", "bench", "cmd",
+		"dashboards", "deploy", "device", "docs", "gateway", "go.mod", "go.sum", "ingest", "internal", "localcloud", "schema",
+	}
 	// What .gitignore names is on a working machine only.
 	local := []string{"bin", "dist", "iotbridge-data"}
 	entries, err := os.ReadDir(filepath.Join("..", ".."))

@@ -44,8 +44,10 @@ func parse(t *testing.T, yaml string, args ...string) (settings, []route, string
 	var cli settings
 	var routes []route
 	var out bytes.Buffer
-	p := config.Program{Name: "worker", Description: "Moves.", EnvPrefix: "INGEST", Stdout: &out,
-		Structured: map[string]any{"routes": &routes}}
+	p := config.Program{
+		Name: "worker", Description: "Moves.", EnvPrefix: "INGEST", Stdout: &out,
+		Structured: map[string]any{"routes": &routes},
+	}
 	_, err := p.Parse(&cli, args)
 	return cli, routes, out.String(), err
 }
