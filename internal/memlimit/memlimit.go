@@ -11,20 +11,21 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+
+	"go.uber.org/zap"
 )
 
 // Set makes the soft memory limit 90 % of what the cgroup allows, unless
-// GOMEMLIMIT says otherwise. It returns the limit in force in bytes, or 0 for none.
-func Set() int64 {
+// GOMEMLIMIT says otherwise, and logs the limit in force.
+func Set(log *zap.Logger) {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		if limit := cgroupLimit(os.DirFS("/")); limit > 0 {
 			debug.SetMemoryLimit(limit / 10 * 9)
 		}
 	}
 	if limit := debug.SetMemoryLimit(-1); limit != math.MaxInt64 {
-		return limit
+		log.Info("memory limit", zap.Int64("bytes", limit))
 	}
-	return 0
 }
 
 // cgroupLimit returns the lowest limit between this process and the root of its
