@@ -29,18 +29,21 @@ type Holds struct {
 	change func(Cause, bool) // tells the gauge
 }
 
-// Set says that place (a table or a subscription) is held.
-func (h *Holds) Set(place string, held *Held) {
+// Set says that place (a table or a subscription) is held. It returns whether it
+// was already, for the same cause.
+func (h *Holds) Set(place string, held *Held) bool {
 	if h == nil {
-		return
+		return false
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	before, ok := h.places[place]
 	if h.places == nil {
 		h.places = map[string]Held{}
 	}
 	h.places[place] = *held
 	h.tell()
+	return ok && before.Cause == held.Cause
 }
 
 // Clear says that place works.

@@ -11,6 +11,9 @@ type Sink interface {
 	// *RowErrors, *Refused and *Held say that none of them is; any other error
 	// that they may be or not. It may be called by several goroutines.
 	Append(ctx context.Context, rows [][]byte) error
+	// Check returns nil when the table is there and its schema contains ours: a
+	// row that it refuses is then the row's own fault. Else mostly a *Held.
+	Check(ctx context.Context) error
 }
 
 // RowErrors is a refusal that names rows. The list may be incomplete.

@@ -15,7 +15,7 @@ type Source interface {
 	Pull(ctx context.Context, deliver func(Delivery)) error
 	// Ack tells the service to forget messages; Return hands them back for
 	// another delivery. Each delivered message is settled once, by one of them;
-	// until then its lease is kept. Neither blocks.
+	// until then its lease is kept. Neither blocks, nor keeps the slice.
 	Ack([]Receipt)
 	Return([]Receipt)
 	// Close sends the settlements that wait, and ends the leases. It comes after

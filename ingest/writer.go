@@ -1,0 +1,223 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"go.uber.org/zap"
+
+	"iotbridge/schema"
+)
+
+// outageAfter is how many failed attempts in a row are an outage.
+const outageAfter = 4
+
+// writer brings batches into one table, and settles each of their messages.
+type writer struct {
+	place string // for the log and the holds: "table P.D.T"
+	sink  Sink
+	slots *slots
+	holds *Holds
+	log   *zap.Logger
+
+	// confirmed is told of durable rows; convicted of rows that are at fault, and
+	// returns false if it cannot take them; returned of what is still open at the end.
+	confirmed func(*batch)
+	convicted func(context.Context, *batch) bool
+	returned  func(*batch)
+	// instead takes a batch that the table does not take now; nil for none.
+	instead func(context.Context, *batch) bool
+
+	work     context.Context // ends with the grace period
+	stopping context.Context // ends when no more is pulled: what is held is handed back
+	group    sync.WaitGroup
+	passed   atomic.Int64 // rows that the table took
+	pool     sync.Pool
+}
+
+func (w *writer) newBatch() *batch {
+	if b, ok := w.pool.Get().(*batch); ok {
+		return b
+	}
+	return &batch{}
+}
+
+// start sends a batch for which a slot was taken; submit takes one first.
+func (w *writer) start(b *batch) { w.group.Go(func() { w.send(b) }) }
+
+func (w *writer) submit(b *batch) {
+	w.group.Go(func() {
+		if w.take() {
+			w.send(b)
+		} else {
+			w.returned(b)
+		}
+	})
+}
+
+func (w *writer) take() bool {
+	select {
+	case <-w.slots.free:
+		return true
+	case <-w.work.Done():
+		return false
+	}
+}
+
+// send settles every row of b. It is called with a slot, and gives it back.
+func (w *writer) send(b *batch) {
+	for n := 0; ; n++ {
+		s := &suspects{named: true}
+		w.store(b, s)
+		w.slots.release()
+		if !b.lent {
+			b.reset()
+			w.pool.Put(b)
+		}
+		if s.len() == 0 {
+			return
+		}
+		doubt := w.doubt(s)
+		if doubt == nil && w.convicted(w.work, &s.batch) {
+			return
+		}
+		if doubt != nil {
+			w.hold(doubt)
+		}
+		if !pause(w.stopping, n) || !w.take() {
+			w.returned(&s.batch)
+			return
+		}
+		b = &s.batch
+	}
+}
+
+// suspects are the refused rows of one batch.
+type suspects struct {
+	batch
+	named  bool // each was refused by name
+	spared bool // the table took other rows of the batch
+}
+
+func (s *suspects) add(b *batch, i int, detail string) {
+	s.copyRow(b, i)
+	why := &schema.Rejection{Reason: schema.RejectedByBigQuery, Detail: detail}
+	if b.rejections == nil {
+		s.rejections = append(s.rejections, why)
+	}
+}
+
+// doubt says why the table or we, and not the rows, may be at fault; nil convicts.
+func (w *writer) doubt(s *suspects) *Held {
+	if s.spared {
+		return nil
+	}
+	why := s.rejections[0].Detail
+	var held *Held
+	if err := w.sink.Check(w.work); errors.As(err, &held) {
+		return held
+	} else if err != nil {
+		return &Held{Unavailable, "it refuses rows, and whether its schema fits is not known: " + err.Error()}
+	}
+	if !s.named && w.passed.Load() == 0 {
+		return &Held{Unproven, "it refuses rows without naming them, and has taken none that would show the fault to be theirs: " + why}
+	}
+	return nil
+}
+
+// store appends b until each row is durable, suspect or returned.
+func (w *writer) store(b *batch, s *suspects) {
+	for n := 0; b.len() > 0; n++ {
+		err := w.sink.Append(w.work, b.slices())
+		b.lent = b.lent || err != nil
+		var rows *RowErrors
+		var refused *Refused
+		var held *Held
+		switch {
+		case err == nil:
+			w.passed.Add(int64(b.len()))
+			s.spared = true
+			w.slots.succeeded()
+			w.holds.Clear(w.place)
+			w.confirmed(b)
+			return
+		case errors.As(err, &rows) && rows.within(b.len()):
+			b = w.spare(b, rows, s)
+			n = -1 // progress was made
+			continue
+		case errors.As(err, &rows), errors.As(err, &refused):
+			if b.len() == 1 {
+				s.named = false
+				if refused == nil {
+					refused = &Refused{"refused, naming another row than the one that was sent"}
+				}
+				s.add(b, 0, refused.Detail)
+				return
+			}
+			middle := b.len() / 2
+			w.store(b.part(0, middle), s)
+			w.store(b.part(middle, b.len()), s)
+			return
+		case errors.As(err, &held):
+			if held.Cause == Quota {
+				w.slots.throttled()
+			}
+			w.hold(held)
+		case w.work.Err() != nil:
+		default:
+			w.log.Warn("append is sent again", zap.String("place", w.place), zap.Int("rows", b.len()), zap.Error(err))
+			if n+1 >= outageAfter {
+				held = &Held{Unavailable, "it does not answer, or not as it should: " + err.Error()}
+				w.hold(held)
+			}
+		}
+		wait := w.work
+		if held != nil {
+			if w.instead != nil && w.instead(w.work, b) {
+				return
+			}
+			wait = w.stopping
+		}
+		if !pause(wait, n) {
+			w.returned(b)
+			return
+		}
+	}
+}
+
+// spare moves the rows that were refused by name to the suspects and returns the rest.
+func (w *writer) spare(b *batch, refused *RowErrors, s *suspects) *batch {
+	bad := make(map[int]bool, len(refused.Rows))
+	for _, r := range refused.Rows {
+		if !bad[r.Index] {
+			bad[r.Index] = true
+			s.add(b, r.Index, r.Detail)
+		}
+	}
+	rest := &batch{}
+	for i := range b.len() {
+		if !bad[i] {
+			rest.copyRow(b, i)
+		}
+	}
+	return rest
+}
+
+// within says whether the refusal names rows of a batch of n, and only those.
+func (e *RowErrors) within(n int) bool {
+	for _, r := range e.Rows {
+		if r.Index < 0 || r.Index >= n {
+			return false
+		}
+	}
+	return len(e.Rows) > 0
+}
+
+func (w *writer) hold(h *Held) {
+	if w.holds.Set(w.place, h) {
+		return // as before
+	}
+	w.log.Error("data is held", zap.String("place", w.place), zap.String("cause", string(h.Cause)), zap.String("detail", h.Detail))
+}
