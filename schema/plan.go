@@ -3,43 +3,102 @@ package schema
 // Plan is a table compiled: how a message becomes a row. It is immutable and
 // may be shared.
 type Plan struct {
-	table *Table
+	table    *Table
+	columns  []column
+	attrs    attributeSlots
+	members  members
+	readBody bool // some column, or the claim, needs it
 }
-
-// Compile checks the table and compiles it.
-func (t *Table) Compile() (*Plan, error) { return &Plan{table: t}, nil }
 
 // Table is what the plan was compiled from.
 func (p *Plan) Table() *Table { return p.table }
 
-// Encoder turns messages into rows by one plan. It holds scratch space: one a goroutine.
-type Encoder struct {
-	plan         *Plan
-	requireClaim bool
+// column is a Column compiled.
+type column struct {
+	name     string
+	tag      uint64 // field number and wire type
+	source   source
+	slot     int // of the attribute or the member
+	required bool
+	maxBytes int
+	min, max float64
+	scale    int // power of ten from a number's unit to a µs
 }
 
-// NewEncoder returns an encoder. With requireClaim, a body without the identity
-// claim is a missing_field.
-func (p *Plan) NewEncoder(requireClaim bool) *Encoder { return &Encoder{p, requireClaim} }
+// source says where a column's value comes from, and what it becomes.
+type source uint8
 
-// Append appends the message's row, in protobuf wire form, to dst. The error is
-// a *Rejection, found in the order of Reasons from Oversize on; dst then comes
-// back as it was. now is the time of ingest in µs. A good message allocates nothing.
-func (e *Encoder) Append(dst []byte, m *Message, now int64) ([]byte, error) { panic("unwritten") }
+const (
+	fromAttribute source = iota
+	fromBody
+	fromRest // the members that no column takes
+	fromMemberString
+	fromMemberJSON
+	fromMemberInt64
+	fromMemberFloat64
+	fromMemberBool
+	fromMemberTimestamp
+	fromMessageID
+	fromPublishTime
+	fromAttempt
+	fromAttributes
+	fromData
+	fromNow
+	fromSubscription
+	fromWorker
+	fromReason
+	fromDetail
+	fromClaim
+)
 
-// Verdict is what a row of the quarantine table says beside the message.
-type Verdict struct {
-	*Rejection
-	Claim        []byte // the body's claim; nil when it has none that can be told
-	Now          int64  // µs
-	Subscription string
-	Worker       string
+// attributeSlots finds the attributes that a plan reads: by length, then by name.
+type attributeSlots struct {
+	byLen [][]attributeSlot
+	names []string
 }
 
-// AppendRejected appends a row of a table whose columns come from message.*,
-// worker.*, attribute.* and verdict.*: the quarantine. It never fails.
-func (p *Plan) AppendRejected(dst []byte, m *Message, v *Verdict) []byte { panic("unwritten") }
+type attributeSlot struct {
+	name string
+	slot int
+}
 
-// ClaimOf returns the identity that a body claims: the claim's text when it is
-// a string or a number of at most 255 bytes and the body can be read, else nil.
-func (p *Plan) ClaimOf(data []byte) []byte { panic("unwritten") }
+// The slots that each plan has.
+const (
+	deviceIDSlot = iota
+	deviceNumIDSlot
+)
+
+func (a *attributeSlots) add(name string) (slot int) {
+	for i, n := range a.names {
+		if n == name {
+			return i
+		}
+	}
+	for len(a.byLen) <= len(name) {
+		a.byLen = append(a.byLen, nil)
+	}
+	slot = len(a.names)
+	a.names = append(a.names, name)
+	a.byLen[len(name)] = append(a.byLen[len(name)], attributeSlot{name, slot})
+	return slot
+}
+
+// find sets at[slot] to one more than the index of the slot's attribute: 0 is
+// absent. Of a key that comes twice the first counts, as it does in Message.Attr.
+func (a *attributeSlots) find(at []int32, attributes []Attribute) {
+	clear(at)
+	for i := range attributes {
+		key := attributes[i].Key
+		if len(key) >= len(a.byLen) {
+			continue
+		}
+		for _, s := range a.byLen[len(key)] {
+			if s.name == string(key) {
+				if at[s.slot] == 0 {
+					at[s.slot] = int32(i + 1)
+				}
+				break
+			}
+		}
+	}
+}

@@ -1,5 +1,11 @@
 package schema
 
+import (
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
 // Reason says what a message did wrong. The set is closed: it is a metric label.
 type Reason string
 
@@ -36,4 +42,24 @@ type Rejection struct {
 	Detail string // names the thing; at most 256 printable bytes, never the payload
 }
 
+// NewRejection returns a rejection. The detail is cut to 256 bytes, and what does
+// not print in one line becomes a question mark.
+func NewRejection(reason Reason, detail string) *Rejection {
+	return &Rejection{reason, printable(detail)}
+}
+
 func (r *Rejection) Error() string { return string(r.Reason) + ": " + r.Detail }
+
+func printable(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !strconv.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s[:min(len(s), 4*maxDetail)])
+	for len(s) > maxDetail {
+		_, n := utf8.DecodeLastRuneInString(s)
+		s = s[:len(s)-n]
+	}
+	return s
+}
