@@ -26,7 +26,7 @@ func signed(m *Message) *Message {
 // The value was computed with Python's hmac from the description alone.
 func TestSignIsThePublishedForm(t *testing.T) {
 	const want = "v1.a.bwuxvVhHtyopSZ2A6RnjcAsUqYKZA7K49hO386EifC4"
-	if got := keyring(keyA+keyB).Sign(reading()); got != want {
+	if got := keyring(keyA + keyB).Sign(reading()); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
