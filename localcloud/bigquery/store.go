@@ -1,0 +1,170 @@
+package bigquery
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// ErrLocked is the error of Open when another process has the file.
+var ErrLocked = errors.New("another process serves this file: stop it or choose another data directory")
+
+// store is the SQLite file: one connection that writes, and readers that cannot.
+type store struct {
+	file    string
+	lock    *os.File
+	writer  *writer
+	readers *sql.DB
+}
+
+// writePragmas: a commit is synced before it is confirmed; the log is copied back by
+// Run, off the path of an append, and by a commit only when it has grown to 64 MiB.
+const writePragmas = "_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
+	"&_pragma=wal_autocheckpoint(16384)&_pragma=journal_size_limit(67108864)&_defensive=1&_dqs=0"
+
+// readPragmas: what a query reads it cannot change, whatever the SQL.
+const readPragmas = "mode=ro&_pragma=busy_timeout(5000)&_pragma=query_only(1)&_pragma=case_sensitive_like(1)" +
+	"&_pragma=trusted_schema(0)&_defensive=1&_dqs=0"
+
+func openStore(file string) (s *store, err error) {
+	s = &store{file: file}
+	if s.lock, err = lock(file); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = s.explain(err)
+			s.close()
+		}
+	}()
+	name := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: file}).EscapedPath()}).String()
+	if s.writer, err = openWriter(name + "?" + writePragmas); err != nil {
+		return nil, err
+	}
+	for _, ddl := range []string{
+		"CREATE TABLE IF NOT EXISTS _datasets (project TEXT, dataset TEXT, resource TEXT, PRIMARY KEY (project, dataset))",
+		"CREATE TABLE IF NOT EXISTS _tables (project TEXT, dataset TEXT, name TEXT, resource TEXT, PRIMARY KEY (project, dataset, name))",
+	} {
+		if err = s.writer.exec(ddl); err != nil {
+			return nil, err
+		}
+	}
+	if s.readers, err = sql.Open("sqlite", name+"?"+readPragmas); err != nil {
+		return nil, err
+	}
+	s.readers.SetMaxOpenConns(8)
+	s.readers.SetMaxIdleConns(8)
+	return s, nil
+}
+
+func (s *store) close() error {
+	var errs []error
+	if s.readers != nil {
+		errs = append(errs, s.readers.Close())
+	}
+	if s.writer != nil {
+		errs = append(errs, s.writer.close())
+	}
+	return errors.Join(append(errs, s.lock.Close())...)
+}
+
+// explain says in a status what an error of SQLite means to a caller. Each of them
+// is UNAVAILABLE or INTERNAL: none is the fault of a request.
+func (s *store) explain(err error) error {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_FULL:
+		return status.Errorf(codes.Unavailable, "%s: the disk is full: free some space, writers go on by themselves", s.file)
+	case sqlite3.SQLITE_IOERR:
+		return status.Errorf(codes.Unavailable, "%s: the disk does not write: %v", s.file, err)
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		return status.Errorf(codes.Unavailable, "%s: another program keeps the file locked: end its transaction", s.file)
+	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM:
+		return status.Errorf(codes.Unavailable, "%s: the file cannot be opened and written: check path and permissions", s.file)
+	case sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT:
+		return status.Errorf(codes.Internal, "%s: this is no sound SQLite file: %v", s.file, err)
+	}
+	return status.Errorf(codes.Internal, "%s: %v", s.file, err)
+}
+
+// writer is the connection that writes. One goroutine may use it at a time.
+type writer struct {
+	conn driver.Conn
+	args []driver.NamedValue // scratch
+}
+
+func openWriter(name string) (*writer, error) {
+	c, err := sqlite.NewConnector(name)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := c.Connect(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	return &writer{conn: conn}, nil
+}
+
+func (w *writer) close() error { return w.conn.Close() }
+
+// exec runs one statement.
+func (w *writer) exec(query string, args ...driver.Value) error {
+	stmt, err := w.prepare(query)
+	if err != nil {
+		return err
+	}
+	return errors.Join(w.run(stmt, args), stmt.Close())
+}
+
+func (w *writer) prepare(query string) (driver.Stmt, error) {
+	stmt, err := w.conn.(driver.ConnPrepareContext).PrepareContext(context.Background(), query)
+	if err != nil {
+		return nil, fmt.Errorf("%.200s: %w", query, err)
+	}
+	return stmt, nil
+}
+
+// run executes a prepared statement. It goes past database/sql, which would cost more than
+// SQLite itself does for a row.
+func (w *writer) run(stmt driver.Stmt, args []driver.Value) error {
+	w.args = w.args[:0]
+	for i, v := range args {
+		w.args = append(w.args, driver.NamedValue{Ordinal: i + 1, Value: v})
+	}
+	_, err := stmt.(driver.StmtExecContext).ExecContext(context.Background(), w.args)
+	return err
+}
+
+// load calls visit with each row of a query.
+func (w *writer) load(query string, visit func([]driver.Value) error) error {
+	rows, err := w.conn.(driver.QueryerContext).QueryContext(context.Background(), query, nil)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	row := make([]driver.Value, len(rows.Columns()))
+	for {
+		switch err := rows.Next(row); {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		}
+		if err := visit(row); err != nil {
+			return err
+		}
+	}
+}
