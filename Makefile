@@ -1,0 +1,103 @@
+# `make` lists the targets. Everything here is the go command; nothing is hidden.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GO ?= go
+LINT := $(GO) tool -modfile=internal/tools/lint/go.mod golangci-lint
+DEADCODE := $(GO) tool -modfile=internal/tools/lint/go.mod deadcode
+PROGRAMS := $(notdir $(wildcard cmd/*))
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS := -s -w -X iotbridge/internal/buildinfo.version=$(VERSION)
+FUZZTIME ?= 30s
+SOAK ?= 10m
+KILLS ?= 50
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 12
+
+.PHONY: check
+check: ## what CI runs
+	CI=true .ci/run
+
+.PHONY: local
+local: ## the whole system on this machine, with one liar among the devices
+	$(GO) run ./cmd/iotbridge local
+
+.PHONY: build
+build: ## every program, static, into bin/
+	@mkdir -p bin
+	@for p in $(PROGRAMS); do echo "bin/$$p"; CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/$$p ./cmd/$$p; done
+
+.PHONY: cross
+cross: ## every program for linux/amd64 and arm64, the agent for armv6 too, into dist/
+	@mkdir -p dist
+	@one() { \
+		local out=dist/$$1-linux-$$2$${3:+v$$3}; \
+		echo "$$out"; \
+		CGO_ENABLED=0 GOOS=linux GOARCH=$$2 GOARM=$${3:-} $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $$out ./cmd/$$1; \
+	}; \
+	for p in $(PROGRAMS); do one $$p amd64; one $$p arm64; done; \
+	if [[ -d cmd/iotbridge-agent ]]; then one iotbridge-agent arm 6; fi
+
+.PHONY: test
+test: ## all tests
+	$(GO) test ./...
+
+.PHONY: race
+race: ## the tests under the race detector, in random order (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race -shuffle=on ./ingest/... ./localcloud/... ./cmd/... ./internal/...
+
+.PHONY: lint
+lint: ## go vet, golangci-lint, go.mod in order
+	$(GO) vet ./...
+	$(LINT) run ./...
+	$(GO) mod verify
+
+.PHONY: deadcode
+deadcode: ## functions that no program and no test reaches
+	$(DEADCODE) -test ./...
+
+.PHONY: fmt
+fmt: ## format as the linter wants it
+	$(LINT) fmt ./...
+
+.PHONY: golden
+golden: ## rewrite the golden files from the code; read the diff before you commit it
+	$(GO) test ./schema/... ./docs/... -update
+
+.PHONY: fuzz
+fuzz: ## each fuzz target for FUZZTIME (30s)
+	@$(GO) list -f '{{range .TestGoFiles}}{{$$.ImportPath}} {{$$.Dir}}/{{.}}{{"\n"}}{{end}}{{range .XTestGoFiles}}{{$$.ImportPath}} {{$$.Dir}}/{{.}}{{"\n"}}{{end}}' ./... | \
+	while read -r pkg file; do \
+		[[ -n "$$file" ]] || continue; \
+		{ grep -oE '^func Fuzz[A-Za-z0-9_]+' "$$file" || true; } | while read -r _ name; do \
+			echo "== $$pkg $$name"; \
+			$(GO) test "$$pkg" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) </dev/null; \
+		done; \
+	done
+
+.PHONY: bench
+bench: ## decode, encode, pull and append, with allocations
+	$(GO) test -run '^$$' -bench . -benchmem ./schema/... ./ingest/... ./localcloud/...
+
+.PHONY: soak
+soak: ## the local system for SOAK (10m); fails unless nothing was lost
+	$(GO) run ./cmd/iotbridge local --data "$$(mktemp -d)" --ephemeral --interval 100ms --for $(SOAK) --json
+
+.PHONY: kill-test
+kill-test: ## kill -9 of the local system KILLS times (50): nothing acknowledged is lost
+	IOTBRIDGE_KILLS=$(KILLS) $(GO) test -count=1 -timeout 60m -run Kill -v ./cmd/iotbridge/...
+
+.PHONY: sql
+sql: ## every SQL text through the real GoogleSQL analyzer (its first build takes minutes and 7 GB)
+	cd internal/tools/googlesql && $(GO) test ./...
+
+.PHONY: vuln
+vuln: ## known vulnerabilities in what we call (needs the network)
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
+
+.PHONY: clean
+clean: ## remove what make has made
+	rm -rf bin dist
