@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,11 +26,6 @@ const maxFailures = 3
 // fitsFor is how long a compared schema is taken to be the table's.
 const fitsFor = 5 * time.Second
 
-// cutGrace is how long an append may take to return after a cut.
-const cutGrace = 5 * time.Second
-
-var errClosed = errors.New("the sink is closed")
-
 // Settings are what all sinks share.
 type Settings struct {
 	Endpoint Endpoint
@@ -54,13 +47,8 @@ type Sink struct {
 	timeout    time.Duration // the stream of an append is cut
 	abandon    time.Duration // an append returns, come what may
 
-	fits atomic.Int64 // when the table last had our schema, Unix ns
-
-	mu      sync.Mutex
-	streams []*stream // nil: none yet
-	closed  bool
-	ends    sync.WaitGroup // streams that are not gone
-	all     map[*stream]struct{}
+	streams *streams
+	fits    atomic.Int64 // when the table last had our schema, Unix ns
 }
 
 // NewSink returns a sink that opens its connections when they are needed: the table
@@ -83,11 +71,12 @@ func NewSink(id TableID, table *schema.Table, s Settings) (*Sink, error) {
 		s.Metrics = ingest.NewMetrics(nil)
 	}
 	timeout := min(s.Timeout, s.Watchdog)
-	return &Sink{
+	sink := &Sink{
 		Settings: s, ID: id, Table: table, descriptor: descriptor, dial: s.Endpoint.storage(),
 		timeout: timeout, abandon: max(s.Watchdog, timeout+cutGrace),
-		streams: make([]*stream, s.Streams), all: map[*stream]struct{}{},
-	}, nil
+	}
+	sink.streams = newStreams(s.Streams, sink.open)
+	return sink, nil
 }
 
 // Append implements ingest.Sink. It goes on when ctx ends, as what was sent cannot be
@@ -107,24 +96,24 @@ func (s *Sink) Append(ctx context.Context, rows [][]byte) error {
 func (s *Sink) append(ctx context.Context, rows [][]byte, size int) error {
 	alone := false
 	for again := false; ; again = true {
-		st, err := s.take(alone)
+		st, err := s.streams.take(alone)
 		if err != nil {
 			return err
 		}
 		<-st.ready
 		if st.err != nil {
-			s.drop(st, true)
+			s.streams.drop(st, true)
 			return notOpened(s.ID, st.err)
 		}
 		start := time.Now()
 		a, sent := st.append(ctx, rows, s.timeout, s.abandon)
 		if !again && a.idled(sent) {
-			s.drop(st, true) // no fault of anybody's: nothing is counted
+			s.streams.drop(st, true) // no fault of anybody's: nothing is counted
 			continue
 		}
 		s.observe(a, time.Since(start), len(rows), size)
 		err = s.judge(st, a, len(rows))
-		if s.drop(st, s.spent(st, a, err)) {
+		if s.streams.drop(st, s.spent(st, a, err)) {
 			s.Metrics.StreamRestarts.WithLabelValues("bigquery").Inc()
 		}
 		var refused *ingest.Refused
@@ -134,6 +123,33 @@ func (s *Sink) append(ctx context.Context, rows [][]byte, size int) error {
 		}
 		return err
 	}
+}
+
+// Check implements ingest.Sink: it looks at the table anew.
+func (s *Sink) Check(ctx context.Context) error {
+	st, err := s.streams.take(false)
+	if err != nil {
+		return err
+	}
+	<-st.ready
+	if err = st.err; err == nil {
+		ctx, cancel := context.WithTimeout(ctx, min(openTimeout, s.timeout))
+		defer cancel()
+		err = s.look(ctx, st.client)
+	}
+	s.streams.drop(st, err != nil)
+	if err != nil {
+		return notOpened(s.ID, err)
+	}
+	return nil
+}
+
+// Close ends the sink after its appends. When ctx ends first they are cut off.
+func (s *Sink) Close(ctx context.Context) error {
+	if !s.streams.close(ctx) {
+		return fmt.Errorf("table %s: appends were cut off, whether they are stored is not known: %w", s.ID, ctx.Err())
+	}
+	return nil
 }
 
 // judge is the answer's verdict. A request that is refused as a whole may be the
@@ -147,7 +163,7 @@ func (s *Sink) judge(st *stream, a answer, rows int) error {
 	ctx, cancel := context.WithTimeout(context.Background(), min(openTimeout, s.timeout))
 	defer cancel()
 	var held *ingest.Held
-	if errors.As(s.check(ctx, st.client), &held) {
+	if errors.As(s.look(ctx, st.client), &held) {
 		return held
 	}
 	return err
@@ -176,123 +192,6 @@ func (s *Sink) observe(a answer, took time.Duration, rows, size int) {
 	s.Metrics.AppendRows.Observe(float64(rows))
 	s.Metrics.AppendBytes.Observe(float64(size))
 	s.Metrics.AppendSeconds.WithLabelValues(s.ID.String(), a.code().String()).Observe(took.Seconds())
-}
-
-// take returns the stream that has least to do, or one that nobody shares, and opens
-// it if need be.
-func (s *Sink) take(alone bool) (*stream, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil, errClosed
-	}
-	if alone {
-		st := s.start()
-		st.load, st.retired = 1, true
-		return st, nil
-	}
-	i := s.least()
-	if s.streams[i] == nil {
-		s.streams[i] = s.start()
-	}
-	s.streams[i].load++
-	return s.streams[i], nil
-}
-
-// least prefers an open stream that idles to a new one.
-func (s *Sink) least() int {
-	best, load := 0, math.MaxInt
-	for i, st := range s.streams {
-		switch {
-		case st == nil && load > 0:
-			best, load = i, 0
-		case st != nil && st.load == 0:
-			return i
-		case st != nil && st.load < load:
-			best, load = i, st.load
-		}
-	}
-	return best
-}
-
-func (s *Sink) start() *stream {
-	st := s.newStream()
-	s.all[st] = struct{}{}
-	s.ends.Add(1)
-	return st
-}
-
-// drop gives a stream back, and retires it if it is spent; it tells whether it was
-// in use until then.
-func (s *Sink) drop(st *stream, spent bool) (retired bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	st.load--
-	if spent && !st.retired {
-		s.retire(st)
-		return true
-	}
-	if st.retired && st.load == 0 {
-		s.end(st)
-	}
-	return false
-}
-
-// retire takes a stream out of use; the last append on it ends it.
-func (s *Sink) retire(st *stream) {
-	st.retired = true
-	for i := range s.streams {
-		if s.streams[i] == st {
-			s.streams[i] = nil
-		}
-	}
-	if st.load == 0 {
-		s.end(st)
-	}
-}
-
-func (s *Sink) end(st *stream) {
-	delete(s.all, st)
-	go func() {
-		defer s.ends.Done()
-		st.close()
-	}()
-}
-
-// Close ends the sink after its appends. When ctx ends first they are cut off.
-func (s *Sink) Close(ctx context.Context) error {
-	s.mu.Lock()
-	s.closed = true
-	for _, st := range s.streams {
-		if st != nil {
-			s.retire(st)
-		}
-	}
-	s.mu.Unlock()
-	gone := make(chan struct{})
-	go func() {
-		s.ends.Wait()
-		close(gone)
-	}()
-	select {
-	case <-gone:
-		return nil
-	case <-ctx.Done():
-	}
-	s.cutAll()
-	select {
-	case <-gone:
-	case <-time.After(cutGrace):
-	}
-	return fmt.Errorf("table %s: appends were cut off: %w", s.ID, ctx.Err())
-}
-
-func (s *Sink) cutAll() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for st := range s.all {
-		st.cut()
-	}
 }
 
 // requestBytes is what rows take in a request.

@@ -27,21 +27,22 @@ type stream struct {
 	writer  *managedwriter.ManagedStream
 	err     error
 	failed  atomic.Int32 // appends since the last success
-	load    int          // appends that have it; guarded by the Sink
-	retired bool         // guarded by the Sink
+	load    int          // appends that have it; guarded by streams
+	retired bool         // guarded by streams
 }
 
 // newStream returns a stream in the state of opening.
-func (s *Sink) newStream() *stream {
+func newStream(open func(*stream) error) *stream {
 	st := &stream{ready: make(chan struct{})}
 	st.ctx, st.cut = context.WithCancel(context.Background())
 	go func() {
 		defer close(st.ready)
-		st.err = s.open(st)
+		st.err = open(st)
 	}()
 	return st
 }
 
+// open is the work of opening: a client, a look at the table, a writer.
 func (s *Sink) open(st *stream) (err error) {
 	// The context of the client holds its connections: cutting it frees what is blocked on them.
 	if st.client, err = managedwriter.NewClient(st.ctx, s.ID.Project, s.dial...); err != nil {
@@ -49,7 +50,7 @@ func (s *Sink) open(st *stream) (err error) {
 	}
 	ctx, cancel := context.WithTimeout(st.ctx, min(openTimeout, s.timeout))
 	defer cancel()
-	if err := s.check(ctx, st.client); err != nil {
+	if err := s.look(ctx, st.client); err != nil {
 		return err
 	}
 	// The context of the writer must outlive the cut, or an append could return while
@@ -77,8 +78,8 @@ func (s *Sink) open(st *stream) (err error) {
 // once turns a call's own retries off.
 var once = gax.WithRetry(func() gax.Retryer { return nil })
 
-// check asks for the table behind the default stream, and compares its schema with ours.
-func (s *Sink) check(ctx context.Context, client *managedwriter.Client) error {
+// look asks for the table behind the default stream, and compares its schema with ours.
+func (s *Sink) look(ctx context.Context, client *managedwriter.Client) error {
 	live, err := client.GetWriteStream(ctx, &storagepb.GetWriteStreamRequest{
 		Name: s.ID.resource() + "/streams/_default", View: storagepb.WriteStreamView_FULL}, once)
 	if err != nil {

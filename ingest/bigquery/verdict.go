@@ -61,7 +61,7 @@ func (a answer) verdict(id TableID, n int) error {
 		}
 		return nil
 	}
-	if len(a.resp.GetRowErrors()) > 0 { // none of them is a row that we sent
+	if len(a.resp.GetRowErrors()) > 0 { // not all of them are rows that we sent
 		return &ingest.Refused{Detail: printable(a.err)}
 	}
 	switch code := storageCode(a.err); code {
@@ -105,15 +105,17 @@ func (a answer) verdict(id TableID, n int) error {
 	return fmt.Errorf("append to %s: %w", id, a.err)
 }
 
-// rowErrors are those that name one of the n rows; nil when none does.
+// rowErrors are the rows that were refused by name; nil when none was, or when the
+// list names another row than the n of the request and so cannot be trusted.
 func rowErrors(errs []*storagepb.RowError, n int) error {
-	var rows []ingest.RowError
-	for _, e := range errs {
-		if e.GetIndex() >= 0 && e.GetIndex() < int64(n) {
-			rows = append(rows, ingest.RowError{Index: int(e.GetIndex()), Detail: clean(e.GetMessage())})
+	rows := make([]ingest.RowError, len(errs))
+	for i, e := range errs {
+		if e.GetIndex() < 0 || e.GetIndex() >= int64(n) {
+			return nil
 		}
+		rows[i] = ingest.RowError{Index: int(e.GetIndex()), Detail: clean(e.GetMessage())}
 	}
-	if rows == nil {
+	if len(rows) == 0 {
 		return nil
 	}
 	return &ingest.RowErrors{Rows: rows}
