@@ -60,7 +60,7 @@ func (b *body) read(m *members, data []byte) bool {
 		}
 		b.keep(m, name, value)
 	}
-	if b.fault == "" && b.peek() != 0 || b.fault == "" && b.at < len(data) {
+	if b.peek(); b.at < len(data) {
 		b.fail("expected nothing after the object")
 	}
 	return b.fault == ""

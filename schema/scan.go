@@ -46,7 +46,7 @@ func (s *scanner) fail(fault string) kind {
 // peek skips white space and returns the byte after it, 0 at the end.
 func (s *scanner) peek() byte {
 	for ; s.at < len(s.text); s.at++ {
-		if c := s.text[s.at]; c != ' ' && c != '\n' && c != '\t' && c != '\r' {
+		if c := s.text[s.at]; c > ' ' || c != ' ' && c != '\n' && c != '\t' && c != '\r' {
 			return c
 		}
 	}
@@ -184,11 +184,12 @@ func (s *scanner) byteAt() byte {
 }
 
 func (s *scanner) digits() bool {
-	from := s.at
-	for s.at < len(s.text) && isDigit(s.text[s.at]) {
-		s.at++
+	from, i := s.at, s.at
+	for i < len(s.text) && isDigit(s.text[i]) {
+		i++
 	}
-	return s.at > from
+	s.at = i
+	return i > from
 }
 
 func isDigit(c byte) bool { return c-'0' <= 9 }
