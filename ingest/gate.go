@@ -67,3 +67,8 @@ func (j *judge) denied(m *schema.Message, device []byte) bool {
 	}
 	return false
 }
+
+// Append judges one message outside of a worker, as a replay does. It is judge's.
+func (g *Gate) Append(dst []byte, m *schema.Message, now int64) ([]byte, error) {
+	return g.judge().append(dst, m, now)
+}
