@@ -42,6 +42,7 @@ type server struct {
 	ended  int
 	stored [][]byte
 	first  *storagepb.AppendRowsRequest // of the last stream
+
 }
 
 // step is what happens to one request. The zero value stores and confirms it.

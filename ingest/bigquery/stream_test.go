@@ -117,7 +117,7 @@ func TestB57_OtherStreamsRun(t *testing.T) {
 // belong to the caller again when Append returns: the race detector sees it if not.
 func TestRowsAreFreeAfterATimeout(t *testing.T) {
 	s := newServer(t)
-	s.do(onCall(1, step{hang: true}))
+	s.do(func(int, *storagepb.AppendRowsRequest) step { return step{hang: true} })
 	sink := newSink(t, s, Settings{Streams: 1, Timeout: 200 * time.Millisecond})
 	var appends sync.WaitGroup
 	for range 4 {
