@@ -1,0 +1,82 @@
+package quarantine
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	"cloud.google.com/go/bigquery"
+	"google.golang.org/api/iterator"
+
+	bq "iotbridge/ingest/bigquery"
+)
+
+//go:embed sql/*.sql
+var queries embed.FS
+
+// Table is a quarantine.
+type Table struct {
+	Client *bigquery.Client
+	ID     bq.TableID
+}
+
+// Filter chooses messages; an empty field lets all pass.
+type Filter struct {
+	Reason, Device, MessageID string // Device: sent it, or is claimed to have
+	Since                     time.Time
+}
+
+// List yields the newest limit refusals, the newest first, without attributes and data.
+func (t *Table) List(ctx context.Context, f Filter, limit int) iter.Seq2[*Message, error] {
+	return t.rows(ctx, "list", bq.TableID{}, map[string]any{"since": f.Since, "reason": f.Reason, "device": f.Device, "limit": int64(limit)})
+}
+
+// Show yields every refusal of one message.
+func (t *Table) Show(ctx context.Context, messageID string) iter.Seq2[*Message, error] {
+	return t.rows(ctx, "show", bq.TableID{}, map[string]any{"message_id": messageID})
+}
+
+// candidates yields what a replay into target looks at, the oldest first.
+func (t *Table) candidates(ctx context.Context, f Filter, subscription string, target bq.TableID) iter.Seq2[*Message, error] {
+	return t.rows(ctx, "replay", target, map[string]any{
+		"since": f.Since, "reason": f.Reason, "device": f.Device, "message_id": f.MessageID, "subscription": subscription,
+	})
+}
+
+// rows runs one of the queries. Only the names of tables are put into its text, and
+// those are of the form that ParseTableID takes.
+func (t *Table) rows(ctx context.Context, name string, target bq.TableID, parameters map[string]any) iter.Seq2[*Message, error] {
+	return func(yield func(*Message, error) bool) {
+		text, err := queries.ReadFile("sql/" + name + ".sql")
+		if err != nil {
+			panic(err) // the names stand in this file
+		}
+		q := t.Client.Query(strings.NewReplacer("${QUARANTINE}", t.ID.String(), "${TABLE}", target.String()).Replace(string(text)))
+		for name, value := range parameters {
+			q.Parameters = append(q.Parameters, bigquery.QueryParameter{Name: name, Value: value})
+		}
+		rows, err := q.Read(ctx)
+		if err != nil {
+			yield(nil, fmt.Errorf("table %s: %w", t.ID, err))
+			return
+		}
+		for {
+			m := new(Message)
+			err := rows.Next(m)
+			if errors.Is(err, iterator.Done) {
+				return
+			}
+			if err != nil {
+				yield(nil, fmt.Errorf("table %s: %w", t.ID, err))
+				return
+			}
+			if !yield(m, nil) {
+				return
+			}
+		}
+	}
+}
