@@ -34,20 +34,20 @@ type frame struct {
 // span is where a ReceivedMessage lies in a frame.
 type span struct{ from, to uint32 }
 
-// Fields of StreamingPullResponse, ReceivedMessage, PubsubMessage.
+// Fields of StreamingPullResponse, ReceivedMessage and PubsubMessage.
 const (
-	responseMessages   = 1
-	responseProperties = 4
-	propertyOnce       = 1
+	responseMessages   = 1<<3 | typeBytes
+	responseProperties = 4<<3 | typeBytes
+	propertyOnce       = 1<<3 | typeVarint
 
-	receivedAckID   = 1
-	receivedMessage = 2
-	receivedAttempt = 3
+	receivedAckID   = 1<<3 | typeBytes
+	receivedMessage = 2<<3 | typeBytes
+	receivedAttempt = 3<<3 | typeVarint
 
-	messageData       = 1
-	messageAttributes = 2
-	messageID         = 3
-	messagePublished  = 4
+	messageData       = 1<<3 | typeBytes
+	messageAttributes = 2<<3 | typeBytes
+	messageID         = 3<<3 | typeBytes
+	messagePublished  = 4<<3 | typeBytes
 )
 
 var scratch = sync.Pool{New: func() any { return new(schema.Message) }}
@@ -55,35 +55,46 @@ var scratch = sync.Pool{New: func() any { return new(schema.Message) }}
 // parse finds the messages and proves that each can be read, so that reading them
 // later cannot fail.
 func (f *frame) parse() error {
-	m := scratch.Get().(*schema.Message)
-	defer release(m)
-	c := cursor{rest: f.raw}
-	for c.next() {
-		switch {
-		case c.bytes == nil:
-		case c.num == responseMessages:
-			to := len(f.raw) - len(c.rest)
-			if !decode(c.bytes, m) || len(ackID(c.bytes)) == 0 {
+	for i := 0; i < len(f.raw); {
+		key, from, to := field(f.raw, i)
+		if to < 0 {
+			return errMalformed
+		}
+		switch content := f.raw[from:to]; key {
+		case responseMessages:
+			attempt, ok := check(content)
+			if !ok {
 				return errMalformed
 			}
-			f.spans = append(f.spans, span{uint32(to - len(c.bytes)), uint32(to)})
-			f.bytes += len(c.bytes)
-			if m.Attempt > 1 {
+			f.spans = append(f.spans, span{uint32(from), uint32(to)})
+			f.bytes += len(content)
+			if attempt > 1 {
 				f.redelivered++
 			}
-		case c.num == responseProperties:
-			p := cursor{rest: c.bytes}
-			for p.next() {
-				f.exactlyOnce = f.exactlyOnce || p.num == propertyOnce && p.value != 0
+		case responseProperties:
+			if !f.properties(content) {
+				return errMalformed
 			}
 		}
-	}
-	if c.bad {
-		return errMalformed
+		i = to
 	}
 	f.left = len(f.spans)
 	f.settled = make([]uint64, (f.left+63)/64)
 	return nil
+}
+
+func (f *frame) properties(b []byte) bool {
+	for i := 0; i < len(b); {
+		key, from, to := field(b, i)
+		if to < 0 {
+			return false
+		}
+		if key == propertyOnce {
+			f.exactlyOnce = varint(b, from) != 0
+		}
+		i = to
+	}
+	return true
 }
 
 func (f *frame) message(i int) []byte { return f.raw[f.spans[i].from:f.spans[i].to] }
@@ -118,59 +129,98 @@ func release(m *schema.Message) {
 	scratch.Put(m)
 }
 
-// decode reads a ReceivedMessage. Where a field that is not repeated is repeated,
-// the last one counts.
-func decode(b []byte, m *schema.Message) bool {
-	*m = schema.Message{Attributes: m.Attributes[:0]}
-	ok := true
-	c := cursor{rest: b}
-	for c.next() {
-		switch {
-		case c.num == receivedMessage && c.bytes != nil:
-			ok = ok && decodeMessage(c.bytes, m)
-		case c.num == receivedAttempt && c.bytes == nil:
-			m.Attempt = int32(c.value)
+// check reports whether decode can read a ReceivedMessage and settle it.
+func check(b []byte) (attempt int32, ok bool) {
+	id := false
+	for i := 0; i < len(b); {
+		key, from, to := field(b, i)
+		if to < 0 {
+			return 0, false
 		}
+		switch key {
+		case receivedAckID:
+			id = from < to
+		case receivedMessage:
+			if !checkMessage(b[from:to]) {
+				return 0, false
+			}
+		case receivedAttempt:
+			attempt = int32(varint(b, from))
+		}
+		i = to
 	}
-	return ok && !c.bad
+	return attempt, id
 }
 
-func decodeMessage(b []byte, m *schema.Message) bool {
-	c := cursor{rest: b}
-	for c.next() {
-		if c.bytes == nil {
-			continue
+func checkMessage(b []byte) bool {
+	for i := 0; i < len(b); {
+		key, from, to := field(b, i)
+		if to < 0 {
+			return false
 		}
-		switch c.num {
-		case messageData:
-			m.Data = c.bytes
+		ok := true
+		switch key {
 		case messageAttributes:
-			key, value, ok := entry(c.bytes)
-			if !ok {
-				return false
-			}
-			m.Attributes = append(m.Attributes, schema.Attribute{Key: key, Value: value})
-		case messageID:
-			m.ID = c.bytes
+			_, _, ok = entry(b[from:to])
 		case messagePublished:
-			t, ok := micros(c.bytes)
-			if !ok {
-				return false
-			}
-			m.PublishTime = t
+			_, ok = micros(b[from:to])
 		}
+		if !ok {
+			return false
+		}
+		i = to
 	}
-	return !c.bad
+	return true
+}
+
+// decode reads a ReceivedMessage that check has passed. Where a field that is not
+// repeated is repeated, the last one counts.
+func decode(b []byte, m *schema.Message) {
+	*m = schema.Message{Attributes: m.Attributes[:0]}
+	for i := 0; i < len(b); {
+		key, from, to := field(b, i)
+		switch key {
+		case receivedMessage:
+			decodeMessage(b[from:to], m)
+		case receivedAttempt:
+			m.Attempt = int32(varint(b, from))
+		}
+		i = to
+	}
+}
+
+func decodeMessage(b []byte, m *schema.Message) {
+	attributes := m.Attributes
+	for i := 0; i < len(b); {
+		key, from, to := field(b, i)
+		switch key {
+		case messageData:
+			m.Data = b[from:to:to]
+		case messageAttributes:
+			k, v, _ := entry(b[from:to])
+			attributes = append(attributes, schema.Attribute{Key: k, Value: v})
+		case messageID:
+			m.ID = b[from:to:to]
+		case messagePublished:
+			m.PublishTime, _ = micros(b[from:to])
+		}
+		i = to
+	}
+	m.Attributes = attributes
 }
 
 // ackID finds the ack id of a ReceivedMessage; it is its first field wherever an
 // encoder is at work.
 func ackID(b []byte) []byte {
-	c := cursor{rest: b}
-	for c.next() {
-		if c.num == receivedAckID && c.bytes != nil {
-			return c.bytes
+	for i := 0; i < len(b); {
+		key, from, to := field(b, i)
+		if to < 0 {
+			return nil
 		}
+		if key == receivedAckID {
+			return b[from:to:to]
+		}
+		i = to
 	}
 	return nil
 }

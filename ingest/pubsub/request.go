@@ -75,11 +75,12 @@ func (r *request) free() { r.body.Free() }
 func (r *request) without(drop func(id string) bool) *request {
 	left := r.call.request()
 	left.until, left.first = r.until, r.first
-	c := cursor{rest: *r.wire}
-	for c.next() {
-		if c.num == uint64(r.call.field) && c.bytes != nil && !drop(string(c.bytes)) {
-			left.add(c.bytes)
+	for i := 0; i < len(*r.wire); {
+		key, from, to := field(*r.wire, i)
+		if id := (*r.wire)[from:to]; key == uint64(r.call.field)<<3|typeBytes && !drop(string(id)) {
+			left.add(id)
 		}
+		i = to
 	}
 	return left
 }

@@ -2,96 +2,110 @@ package pubsub
 
 import "google.golang.org/protobuf/encoding/protowire"
 
-// cursor walks the fields of one message in wire form, unknown ones included.
-// It copies nothing and trusts no length.
-type cursor struct {
-	rest  []byte
-	num   uint64 // the field's number
-	value uint64 // of a varint field
-	bytes []byte // of a length-delimited field, else nil
-	bad   bool   // the bytes are not a message; there is no next field
+// A field's key in wire form: number and type in one, so that a field of another
+// type than expected is an unknown field.
+const (
+	typeVarint = 0
+	typeBytes  = 2
+)
+
+// field reads the field at b[i:], known or not: its key, where its content lies,
+// and so where the next field begins. It trusts no length; to is negative when
+// b[i:] is not a field. The content of bytes is b[from:to], of a varint what
+// varint reads at from.
+func field(b []byte, i int) (key uint64, from, to int) {
+	// Nearly every field is one of the first 15, of bytes, and shorter than 16 KiB.
+	if i+2 < len(b) && b[i]&^0x78 == typeBytes && b[i] > 7 {
+		if size := int(b[i+1]); size < 0x80 {
+			from, to = i+2, i+2+size
+		} else if b[i+2] < 0x80 {
+			from, to = i+3, i+3+size&0x7f+int(b[i+2])<<7
+		}
+		if 0 < to && to <= len(b) {
+			return uint64(b[i]), from, to
+		}
+	}
+	return longField(b, i)
 }
 
-// next moves to the next varint or length-delimited field; no field that is read
-// here has another type.
-func (c *cursor) next() bool {
-	for len(c.rest) > 0 {
-		key, n := uvarint(c.rest)
-		if n < 0 || key>>3 == 0 || key>>3 > uint64(protowire.MaxValidNumber) {
-			break
-		}
-		c.num = key >> 3
-		rest := c.rest[n:]
-		switch key & 7 {
-		case 2:
-			size, n := uvarint(rest)
-			if n < 0 || size > uint64(len(rest)-n) {
-				c.bad = true
-				return false
-			}
-			end := n + int(size)
-			c.bytes, c.rest = rest[n:end:end], rest[end:]
-			return true
-		case 0:
-			if c.value, n = uvarint(rest); n < 0 {
-				c.bad = true
-				return false
-			}
-			c.bytes, c.rest = nil, rest[n:]
-			return true
-		}
-		n = protowire.ConsumeFieldValue(protowire.Number(c.num), protowire.Type(key&7), rest)
-		if n < 0 {
-			break
-		}
-		c.rest = rest[n:]
+func longField(b []byte, i int) (key uint64, from, to int) {
+	key, n := protowire.ConsumeVarint(b[i:])
+	if n < 0 || key>>3 == 0 || key>>3 > uint64(protowire.MaxValidNumber) {
+		return 0, 0, -1
 	}
-	c.bad = len(c.rest) > 0
-	return false
+	from = i + n
+	if key&7 == typeBytes {
+		size, n := protowire.ConsumeVarint(b[from:])
+		if n < 0 || size > uint64(len(b)-from-n) {
+			return 0, 0, -1
+		}
+		from += n
+		return key, from, from + int(size)
+	}
+	if n = protowire.ConsumeFieldValue(protowire.Number(key>>3), protowire.Type(key&7), b[from:]); n < 0 {
+		return 0, 0, -1
+	}
+	return key, from, from + n
 }
 
-// uvarint is protowire's, with the one-byte case inlined.
-func uvarint(b []byte) (v uint64, n int) {
-	if len(b) > 0 && b[0] < 0x80 {
-		return uint64(b[0]), 1
-	}
-	return protowire.ConsumeVarint(b)
+// varint reads a varint that field has found.
+func varint(b []byte, from int) uint64 {
+	v, _ := protowire.ConsumeVarint(b[from:])
+	return v
 }
+
+const (
+	entryKey   = 1<<3 | typeBytes
+	entryValue = 2<<3 | typeBytes
+
+	timeSeconds = 1<<3 | typeVarint
+	timeNanos   = 2<<3 | typeVarint
+)
 
 // entry splits a map entry; ok is false when it is not a message.
-func entry(b []byte) (key, value []byte, ok bool) {
-	// As every encoder writes it: key, value, both shorter than 128 bytes.
-	if len(b) > 1 && b[0] == 1<<3|2 && b[1] < 0x80 {
+func entry(b []byte) (k, v []byte, ok bool) {
+	if len(b) > 3 && b[0] == entryKey && b[1] < 0x80 { // as encoders write it
 		k := 2 + int(b[1])
-		if len(b) > k+1 && b[k] == 2<<3|2 && b[k+1] < 0x80 && len(b) == k+2+int(b[k+1]) {
+		if k+1 < len(b) && b[k] == entryValue && b[k+1] < 0x80 && k+2+int(b[k+1]) == len(b) {
 			return b[2:k:k], b[k+2:], true
 		}
 	}
-	c := cursor{rest: b}
-	for c.next() {
-		switch {
-		case c.bytes == nil:
-		case c.num == 1:
-			key = c.bytes
-		case c.num == 2:
-			value = c.bytes
+	for i := 0; i < len(b); {
+		key, from, to := field(b, i)
+		if to < 0 {
+			return nil, nil, false
 		}
+		switch key {
+		case entryKey:
+			k = b[from:to:to]
+		case entryValue:
+			v = b[from:to:to]
+		}
+		i = to
 	}
-	return key, value, !c.bad
+	return k, v, true
 }
 
 // micros reads a google.protobuf.Timestamp.
 func micros(b []byte) (t int64, ok bool) {
 	var seconds, nanos int64
-	c := cursor{rest: b}
-	for c.next() {
-		switch {
-		case c.bytes != nil:
-		case c.num == 1:
-			seconds = int64(c.value)
-		case c.num == 2:
-			nanos = int64(int32(c.value))
+	for i := 0; i < len(b); {
+		if b[i] != timeSeconds && b[i] != timeNanos {
+			if _, _, i = field(b, i); i < 0 {
+				return 0, false
+			}
+			continue
 		}
+		v, n := protowire.ConsumeVarint(b[i+1:])
+		if n < 0 {
+			return 0, false
+		}
+		if b[i] == timeSeconds {
+			seconds = int64(v)
+		} else {
+			nanos = int64(int32(v))
+		}
+		i += 1 + n
 	}
-	return seconds*1e6 + nanos/1e3, !c.bad
+	return seconds*1e6 + nanos/1e3, true
 }
