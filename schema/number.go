@@ -11,6 +11,10 @@ import (
 func parseFloat(b []byte) (v float64, ok bool) {
 	v, ok = shortDecimal(b)
 	if !ok {
+		var room [maxDigits + 32]byte
+		if len(b) > maxDigits {
+			b = shorten(room[:0], b)
+		}
 		// ParseFloat keeps no part of its argument.
 		var err error
 		if v, err = strconv.ParseFloat(unsafe.String(unsafe.SliceData(b), len(b)), 64); err != nil {
@@ -60,6 +64,45 @@ func shortDecimal(b []byte) (float64, bool) {
 		v = -v
 	}
 	return v, true
+}
+
+// maxDigits is how many digits strconv.ParseFloat counts: before the point it
+// forgets that there are more. To round, no float64 needs as many.
+const maxDigits = 800
+
+// shorten appends a number that rounds to the same float64 as b and has at most
+// maxDigits digits, as digits and an exponent.
+func shorten(dst, b []byte) []byte {
+	if b[0] == '-' {
+		dst, b = append(dst, '-'), b[1:]
+	}
+	mantissa, exponent := splitExponent(b)
+	digits, point, below := 0, false, false
+	for _, c := range mantissa {
+		switch {
+		case c == '.':
+			point = true
+			continue
+		case digits == 0 && c == '0': // leads nothing
+		case digits < maxDigits-1:
+			dst = append(dst, c)
+			digits++
+		default:
+			below = below || c != '0'
+			exponent++
+		}
+		if point {
+			exponent--
+		}
+	}
+	if digits == 0 {
+		return append(dst, '0')
+	}
+	if below { // tells a little more than a half from a half
+		dst = append(dst, '1')
+		exponent--
+	}
+	return strconv.AppendInt(append(dst, 'e'), int64(exponent), 10)
 }
 
 // parseInt returns the value of an integer token; ok is false when it overflows.
