@@ -1,0 +1,158 @@
+package docs_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"iotbridge/internal/config"
+	"iotbridge/internal/ingestd"
+	"iotbridge/internal/logging"
+)
+
+var update = flag.Bool("update", false, "rewrite docs/configuration.md from the programs' --help")
+
+var bin string // where build has put the programs
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "iotbridge-docs")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	bin = dir
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+var build = sync.OnceValue(func() error {
+	out, err := exec.Command("go", "build", "-o", bin+"/", "../cmd/...").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("go build ./cmd/...: %w\n%s", err, out)
+	}
+	return nil
+})
+
+// help is what a program says about itself, or about one of its commands.
+func help(t *testing.T, program string, command ...string) string {
+	t.Helper()
+	if err := build(); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, program), append(command, "--help")...)
+	cmd.Env = append(os.Environ(), "COLUMNS=100")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %s --help: %v\n%s", program, strings.Join(command, " "), err, out)
+	}
+	return string(out)
+}
+
+// example is a command line of a page that runs a program of ours.
+type example struct {
+	page    string
+	program string
+	args    []string
+}
+
+var invocation = regexp.MustCompile(`^(?:go run \./cmd/)?(iotbridge[a-z-]*)((?: .*)?)$`)
+
+func examples(t *testing.T) []example {
+	t.Helper()
+	var out []example
+	for _, p := range pages(t) {
+		for _, block := range p.blocks("sh") {
+			for line := range strings.Lines(strings.ReplaceAll(block, "\\\n", " ")) {
+				if m := invocation.FindStringSubmatch(strings.TrimSpace(line)); m != nil {
+					out = append(out, example{p.path, m[1], strings.Fields(m[2])})
+				}
+			}
+		}
+	}
+	return out
+}
+
+// command is the words before the first flag.
+func (e example) command() []string {
+	for i, arg := range e.args {
+		if strings.HasPrefix(arg, "-") {
+			return e.args[:i]
+		}
+	}
+	return e.args
+}
+
+func TestExamplesUseFlagsThatExist(t *testing.T) {
+	all := examples(t)
+	if len(all) < 4 {
+		t.Fatalf("only %d examples were found", len(all))
+	}
+	for _, e := range all {
+		command := e.command()
+		if len(command) > 2 { // group, command; what follows are its arguments
+			command = command[:2]
+		}
+		text := help(t, e.program, command...)
+		for _, arg := range e.args {
+			name, _, _ := strings.Cut(arg, "=")
+			if strings.HasPrefix(arg, "--") && !regexp.MustCompile(regexp.QuoteMeta(name)+`\b`).MatchString(text) {
+				t.Errorf("%s: %s %s has no %s", e.page, e.program, strings.Join(command, " "), name)
+			}
+		}
+	}
+}
+
+func TestExampleConfigurationsAreRead(t *testing.T) {
+	read := 0
+	for _, p := range pages(t) {
+		for i, block := range p.blocks("yaml") {
+			if !strings.HasPrefix(block, "# worker.yaml\n") {
+				continue
+			}
+			name := filepath.Join(t.TempDir(), "worker.yaml")
+			if err := os.WriteFile(name, []byte(block), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var settings struct {
+				ingestd.Settings `embed:""`
+				logging.Flags    `embed:""`
+				Config           config.File
+				Check            bool
+			}
+			program := config.Program{Name: "iotbridge-ingest", EnvPrefix: "INGEST", Structured: map[string]any{"routes": &settings.Routes}}
+			if _, err := program.Parse(&settings, []string{"--config", name}); err != nil {
+				t.Errorf("%s, block %d: %v", p.path, i+1, err)
+			}
+			read++
+		}
+	}
+	if read == 0 {
+		t.Error("no page has an example")
+	}
+}
+
+// configuration.md has the text of --help below a heading a program.
+func TestConfigurationIsWhatTheProgramsSay(t *testing.T) {
+	const name = "configuration.md"
+	text := read(t, name)
+	fresh := regexp.MustCompile("(?ms)^(## `([a-z-]+)((?: [a-z]+)*)`\n\n```text\n).*?^```$").ReplaceAllStringFunc(text, func(section string) string {
+		m := regexp.MustCompile("(?s)^(## `([a-z-]+)((?: [a-z]+)*)`\n\n```text\n)").FindStringSubmatch(section)
+		return m[1] + help(t, m[2], strings.Fields(m[3])...) + "```"
+	})
+	if fresh == text {
+		return
+	}
+	if !*update {
+		t.Fatalf("docs/%s is not what --help says: make golden", name)
+	}
+	if err := os.WriteFile(name, []byte(fresh), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
