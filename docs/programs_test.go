@@ -62,7 +62,7 @@ type example struct {
 	args    []string
 }
 
-var invocation = regexp.MustCompile(`^(?:go run \./cmd/)?(iotbridge[a-z-]*)((?: .*)?)$`)
+var invocation = regexp.MustCompile(`^(?:go run \./cmd/|bin/)?(iotbridge[a-z-]*)((?: .*)?)$`)
 
 func examples(t *testing.T) []example {
 	t.Helper()
