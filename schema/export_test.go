@@ -72,9 +72,6 @@ func nasty() *Table {
 
 func TestExportsEscapeDescriptions(t *testing.T) {
 	table := nasty()
-	if err := table.Validate(); err != nil {
-		t.Fatal(err)
-	}
 	ddl := table.DDL("p", "d")
 	for _, want := range []string{
 		"`p.d.nasty`", "`order` INT64 OPTIONS", "PARTITION", "CLUSTER",

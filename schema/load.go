@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -11,9 +12,9 @@ import (
 // maxSource bounds a table's YAML, in bytes.
 const maxSource = 1 << 20
 
-// Load reads a table from YAML. Unknown and duplicate keys, values of another
-// type, and whatever Validate finds are errors, all of them reported, one a
-// line as "file:line: what". The file's name is for the errors alone.
+// Load reads a table from YAML; what it returns compiles. Unknown and duplicate
+// keys, values of another type, and what BigQuery or Compile would not take are
+// errors, one a line as "file:line: what". The file's name is for them alone.
 func Load(file string, src []byte) (*Table, error) {
 	if len(src) > maxSource {
 		return nil, fmt.Errorf("%s:1: a table of %d bytes, the most is %d", file, len(src), maxSource)
@@ -30,10 +31,31 @@ func Load(file string, src []byte) (*Table, error) {
 	for _, f := range t.faults() {
 		errs = append(errs, fmt.Errorf("%s:%d: %w", file, f.line(&doc), f))
 	}
+	if errs == nil {
+		errs = t.uncompiled(file, &doc)
+	}
 	if errs != nil {
 		return nil, errors.Join(errs...)
 	}
 	return t, nil
+}
+
+// uncompiled is what Compile says, each error at the column that it names.
+func (t *Table) uncompiled(file string, doc *yaml.Node) (errs []error) {
+	_, err := t.Compile()
+	if err == nil {
+		return nil
+	}
+	for text := range strings.SplitSeq(err.Error(), "\n") {
+		at := fault{column: -1}
+		for i, c := range t.Columns {
+			if strings.HasPrefix(text, fmt.Sprintf("table %s: column %s: ", t.Name, c.Name)) {
+				at.column = i
+			}
+		}
+		errs = append(errs, fmt.Errorf("%s:%d: %s", file, at.line(doc), text))
+	}
+	return errs
 }
 
 // mistyped finds what YAML lets pass: a key without a value, and a number or a

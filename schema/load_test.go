@@ -77,10 +77,10 @@ func TestLoadIsStrict(t *testing.T) {
 		{"column name", "{name: note", "{name: 1note", "t.yaml:11: "},
 		{"column name too long", "{name: note", "{name: " + strings.Repeat("n", 301), "t.yaml:11: "},
 		{"column name reserved", "{name: note", "{name: _partitionTime", "BigQuery keeps names"},
-		{"column twice", "{name: note", "{name: Humidity", `is there already, as "humidity"`},
-		{"no column description", ", description: Words.", "", `t.yaml:11: column "note": a description`},
-		{"column type", "type: STRING, from", "type: TEXT, from", `t.yaml:11: column "note": type "TEXT"`},
-		{"no source", "from: body.note, ", "", `t.yaml:11: column "note": from ""`},
+		{"column twice", "{name: note", "{name: Humidity", "t.yaml:11: table humidity: column Humidity: there twice"},
+		{"no column description", ", description: Words.", "", `t.yaml:11: column note: a description`},
+		{"column type", "type: STRING, from", "type: TEXT, from", `t.yaml:11: column note: type "TEXT"`},
+		{"no source", "from: body.note, ", "", `t.yaml:11: column note: from ""`},
 		{"source", "from: body.note", "from: header.note", "t.yaml:11: "},
 		{"nameless member", "from: body.note", "from: body.", "t.yaml:11: "},
 		{"nested member", "from: body.note", "from: body.note.text", "members of inner objects cannot be taken"},
@@ -90,14 +90,17 @@ func TestLoadIsStrict(t *testing.T) {
 		{"fact unheard of", "from: body.note", "from: message.size", "is none of"},
 		{"required rest", "from: body.*", "required: true, from: body.*", "cannot be required"},
 		{"required claim", "from: body.note", "required: true, from: verdict.claim", "cannot be required"},
-		{"min above max", "min: 0", "min: 101", "t.yaml:10: column \"humidity\": min 101 is above max 100"},
-		{"min is no number", "min: 0", "min: .nan", "is not finite"},
-		{"max without end", "max: 100", "max: .inf", "is not finite"},
-		{"min of a text", "max_bytes: 64", "min: 1", "min is for INT64 and FLOAT64"},
+		{"min above max", "min: 0", "min: 101", "t.yaml:10: table humidity: column humidity: min 101 is above max 100"},
+		{"min is no number", "min: 0", "min: .nan", "t.yaml:10: table humidity: column humidity: min and max are finite"},
+		{"max without end", "max: 100", "max: .inf", "t.yaml:10: table humidity: column humidity: min and max are finite"},
+		{"min of a text", "max_bytes: 64", "min: 1", "t.yaml:11: table humidity: column note: min and max are for numbers"},
 		{"bytes of a number", "min: 0", "max_bytes: 8", "max_bytes is"},
 		{"bytes below 0", "max_bytes: 64", "max_bytes: -1", "max_bytes is"},
-		{"unit", "unit: ms", "unit: minutes", `t.yaml:9: column "at": unit "minutes"`},
-		{"unit of a text", "max_bytes: 64", "unit: s", "unit is for a TIMESTAMP"},
+		{"unit", "unit: ms", "unit: minutes", `t.yaml:9: table humidity: column at: unit "minutes"`},
+		{"bytes of a member", "type: STRING, from: body.note, max_bytes: 64", "type: BYTES, from: body.note", "t.yaml:11: table humidity: column note: from a member"},
+		{"member twice", "from: body.note", "from: body.humidity", "t.yaml:11: table humidity: column note: member"},
+		{"claim stored", "from: body.note", "from: body.device_id", "is the claim"},
+		{"unit of a text", "max_bytes: 64", "unit: s", `unit "s": s, ms`},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			src := strings.Replace(good, row.from, row.to, 1)
@@ -121,7 +124,7 @@ func TestLoadIsStrict(t *testing.T) {
 }
 
 func TestLoadReportsEveryFault(t *testing.T) {
-	src := strings.NewReplacer("name: humidity\n", "name: h-1\n", "unit: ms", "unit: years", "max: 100", "max: -100").Replace(good)
+	src := strings.NewReplacer("name: humidity\n", "name: h-1\n", "type: FLOAT64", "type: DOUBLE", "Words.", "''").Replace(good)
 	_, err := Load("t.yaml", []byte(src))
 	if err == nil || strings.Count(err.Error(), "\n") != 2 {
 		t.Errorf("want three lines, got %v", err)

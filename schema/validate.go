@@ -1,9 +1,7 @@
 package schema
 
 import (
-	"errors"
 	"fmt"
-	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -40,16 +38,8 @@ type fault struct {
 
 func (f fault) Error() string { return f.text }
 
-// Validate says everything that BigQuery, or a reader of the table, would not
-// take. Whether messages can be turned into its rows is for Compile to say.
-func (t *Table) Validate() error {
-	var errs []error
-	for _, f := range t.faults() {
-		errs = append(errs, fmt.Errorf("table %q: %w", t.Name, f))
-	}
-	return errors.Join(errs...)
-}
-
+// faults are the things that BigQuery, or a reader of the table, would not take.
+// Whether messages can be turned into its rows is for Compile to say.
 func (t *Table) faults() (faults []fault) {
 	wrong := func(key, format string, args ...any) {
 		faults = append(faults, fault{-1, key, fmt.Sprintf(format, args...)})
@@ -68,17 +58,11 @@ func (t *Table) faults() (faults []fault) {
 	}
 	faults = append(faults, t.unknownFaults()...)
 	faults = append(faults, t.layoutFaults()...)
-	seen := make(map[string]string, len(t.Columns))
 	for i := range t.Columns {
 		c := &t.Columns[i]
 		for _, f := range c.faults() {
-			faults = append(faults, fault{i, f.key, fmt.Sprintf("column %q: %s", c.Name, f.text)})
+			faults = append(faults, fault{i, f.key, fmt.Sprintf("column %s: %s", c.Name, f.text)})
 		}
-		folded := strings.ToLower(c.Name)
-		if first, ok := seen[folded]; ok {
-			faults = append(faults, fault{i, "name", fmt.Sprintf("column %q is there already, as %q: names differ in more than case", c.Name, first)})
-		}
-		seen[folded] = c.Name
 	}
 	return faults
 }
@@ -151,32 +135,6 @@ func (c *Column) faults() (faults []fault) {
 	}
 	if text := c.fromFault(); text != "" {
 		wrong("from", "%s", text)
-	}
-	number := c.Type == Int64 || c.Type == Float64
-	for _, bound := range []struct {
-		key string
-		*float64
-	}{{"min", c.Min}, {"max", c.Max}} {
-		switch {
-		case bound.float64 == nil:
-		case !number:
-			wrong(bound.key, "%s is for INT64 and FLOAT64, not %s", bound.key, c.Type)
-		case math.IsNaN(*bound.float64) || math.IsInf(*bound.float64, 0):
-			wrong(bound.key, "%s is not finite: leave it out", bound.key)
-		}
-	}
-	if c.Min != nil && c.Max != nil && *c.Min > *c.Max {
-		wrong("min", "min %v is above max %v", *c.Min, *c.Max)
-	}
-	if c.MaxBytes < 0 || c.MaxBytes > 0 && c.Type != String && c.Type != Bytes {
-		wrong("max_bytes", "max_bytes is a count above 0, for STRING and BYTES")
-	}
-	switch {
-	case c.Unit == "":
-	case !slices.Contains([]string{"s", "ms", "us", "ns"}, c.Unit):
-		wrong("unit", "unit %q is none of s, ms, us, ns", c.Unit)
-	case c.Type != Timestamp || !strings.HasPrefix(c.From, "body."):
-		wrong("unit", "unit is for a TIMESTAMP from body.NAME")
 	}
 	return faults
 }
