@@ -1,14 +1,9 @@
 package schema
 
 import (
-	"bytes"
 	"encoding/json"
-	"fmt"
 	"strings"
 )
-
-// Formats are the forms that a table is exported in.
-func Formats() []string { return []string{"bigquery", "ddl", "terraform"} }
 
 // The names that stand in exported SQL where the caller names no project and
 // dataset: a shell's envsubst and Terraform's templatefile both fill them in.
@@ -16,21 +11,6 @@ const (
 	ProjectPlaceholder = "${PROJECT}"
 	DatasetPlaceholder = "${DATASET}"
 )
-
-// Export returns the table as text: bigquery is BigQuery's JSON schema, ddl a
-// CREATE TABLE over the placeholders, terraform a google_bigquery_table. The
-// same table gives the same bytes.
-func (t *Table) Export(format string) ([]byte, error) {
-	switch format {
-	case "bigquery":
-		return t.BigQueryJSON(), nil
-	case "ddl":
-		return []byte(t.DDL("", "")), nil
-	case "terraform":
-		return []byte(t.Terraform()), nil
-	}
-	return nil, fmt.Errorf("no export format %q: there are %s", format, strings.Join(Formats(), ", "))
-}
 
 // field is a column as BigQuery's REST API and the bq tool name its parts.
 type field struct {
@@ -63,11 +43,11 @@ func (t *Table) fields() []field {
 }
 
 // BigQueryJSON is the schema as `bq mk --table P:D.T FILE.json` takes it.
-func (t *Table) BigQueryJSON() []byte {
-	var b bytes.Buffer
+func (t *Table) BigQueryJSON() string {
+	var b strings.Builder
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	_ = e.Encode(t.fields()) // strings into memory: cannot fail
-	return b.Bytes()
+	return b.String()
 }

@@ -9,8 +9,8 @@
 //
 //	the tables' DDL      schema.Table.DDL, of the built-in tables
 //	the views            schema.Views, as CREATE VIEW; each one's columns are then a table for the next
-//	files                *.sql below schema/sql, which are the views' queries, BigQuery ML's and the DDL again, and
-//	                     below each -dir; ${PROJECT} and ${DATASET} are filled in
+//	files                each *.sql of the product that names ${DATASET}: the views' queries, BigQuery ML's, the
+//	                     commands' own; and every *.sql below a -dir. The placeholders are filled in
 //
 // It is a module of its own because the analyzer takes minutes and more than
 // 6 GB of memory to build, once; a statement then takes about a millisecond.

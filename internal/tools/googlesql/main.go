@@ -4,14 +4,10 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 )
 
-// productSQL is where the product's own files are, seen from this module.
-var productSQL = filepath.Join("..", "..", "..", "schema", "sql")
-
 func main() {
-	dirs := []string{productSQL}
+	var dirs []string
 	flag.Func("dir", "`folder` whose *.sql are analysed beside the product's own; may be repeated", func(dir string) error {
 		dirs = append(dirs, dir)
 		return nil
@@ -30,7 +26,7 @@ func run(dirs []string) error {
 		return err
 	}
 	for _, dir := range dirs {
-		more, err := files(dir)
+		more, err := files(dir, "")
 		if err != nil {
 			return err
 		}
