@@ -5,7 +5,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"strings"
+	"regexp"
 	"time"
 
 	"cloud.google.com/go/bigquery"
@@ -14,6 +14,9 @@ import (
 
 //go:embed sql/*.sql
 var queries embed.FS
+
+// standIn is the table's name in the texts of the queries.
+var standIn = regexp.MustCompile("`[$]{PROJECT}[^`]*`")
 
 // Tables are where the messages end, each P.D.T.
 type Tables struct {
@@ -91,7 +94,7 @@ func (t *Tables) read(ctx context.Context, query, table string, since time.Time,
 	if err != nil {
 		return err
 	}
-	q := t.Client.Query(strings.ReplaceAll(string(text), "${TABLE}", table))
+	q := t.Client.Query(standIn.ReplaceAllLiteralString(string(text), "`"+table+"`"))
 	q.Parameters = []bigquery.QueryParameter{{Name: "since", Value: since}}
 	it, err := q.Read(ctx)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/api/iterator"
 
 	bq "iotbridge/ingest/bigquery"
+	"iotbridge/schema"
 )
 
 //go:embed sql/*.sql
@@ -47,6 +48,11 @@ func (t *Table) candidates(ctx context.Context, f Filter, subscription string, t
 	})
 }
 
+// standIn is the name that a table has in the texts of the queries.
+func standIn(table string) string {
+	return schema.ProjectPlaceholder + "." + schema.DatasetPlaceholder + "." + table
+}
+
 // rows runs one of the queries. Only the names of tables are put into its text, and
 // those are of the form that ParseTableID takes.
 func (t *Table) rows(ctx context.Context, name string, target bq.TableID, parameters map[string]any) iter.Seq2[*Message, error] {
@@ -55,7 +61,8 @@ func (t *Table) rows(ctx context.Context, name string, target bq.TableID, parame
 		if err != nil {
 			panic(err) // the names stand in this file
 		}
-		q := t.Client.Query(strings.NewReplacer("${QUARANTINE}", t.ID.String(), "${TABLE}", target.String()).Replace(string(text)))
+		names := strings.NewReplacer(standIn("quarantine"), t.ID.String(), standIn("temperature"), target.String())
+		q := t.Client.Query(names.Replace(string(text)))
 		for name, value := range parameters {
 			q.Parameters = append(q.Parameters, bigquery.QueryParameter{Name: name, Value: value})
 		}

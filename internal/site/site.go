@@ -30,6 +30,16 @@ type Site struct {
 	BigQuery        string `json:"bigquery"`        // REST
 	BigQueryStorage string `json:"bigqueryStorage"` // Storage Write
 	Ops             string `json:"ops,omitempty"`
+
+	AttestationKeys string  `json:"attestationKeys,omitempty"` // file; every message must be signed with one of them
+	Routes          []Route `json:"routes"`                    // all that the worker serves
+}
+
+// Route is where the messages of one subscription go.
+type Route struct {
+	Subscription string `json:"subscription"`
+	Schema       string `json:"schema"`
+	Table        string `json:"table"` // P.D.T
 }
 
 // Read reads the site that serves from dir.
@@ -54,18 +64,7 @@ func (s *Site) Write(dir string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, FileName+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // nothing is there any more when all went well
-	if _, err = f.Write(append(text, '\n')); err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), filepath.Join(dir, FileName))
+	return writeWhole(filepath.Join(dir, FileName), append(text, '\n'))
 }
 
 // Remove says that nothing serves from dir.

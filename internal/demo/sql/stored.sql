@@ -1,4 +1,4 @@
 -- Whose message each row is.
 SELECT message_id, device_id, '' AS reason
-FROM `${TABLE}`
+FROM `${PROJECT}.${DATASET}.temperature`
 WHERE publish_time >= @since

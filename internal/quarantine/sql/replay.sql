@@ -1,7 +1,7 @@
 -- What a replay of one subscription looks at, and whether the table already has it.
 SELECT message_id, publish_time, quarantine_time, subscription, reason, detail, device_id, claimed_device_id, attributes, data, delivery_attempt, worker,
-  message_id IN (SELECT t.message_id FROM `${TABLE}` AS t) AS stored
-FROM `${QUARANTINE}`
+  message_id IN (SELECT t.message_id FROM `${PROJECT}.${DATASET}.temperature` AS t) AS stored
+FROM `${PROJECT}.${DATASET}.quarantine`
 WHERE quarantine_time >= @since
   AND subscription = @subscription
   AND (@reason = '' OR reason = @reason)

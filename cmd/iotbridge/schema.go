@@ -1,0 +1,156 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"iotbridge/schema"
+)
+
+// schemaCommand shows tables, the built-in ones and those of YAML files.
+type schemaCommand struct {
+	Show   schemaShow   `cmd:"" help:"Print a table's columns and where they come from; without a table, the built-in tables."`
+	Check  schemaCheck  `cmd:"" help:"Say whether a worker would take a table's YAML file, and if not, what is wrong in which line."`
+	Export schemaExport `cmd:"" help:"Print a table as BigQuery's JSON schema, as DDL or as a Terraform resource; without a table all built-in ones, and with DDL their views."`
+}
+
+// maxTable is above what schema.Load takes: it says so itself.
+const maxTable = 2 << 20
+
+// tableNamed returns a built-in table, or that of a file, which has a dot or a
+// slash in its name.
+func tableNamed(name string) (*schema.Table, error) {
+	if !strings.ContainsAny(name, "./"+string(filepath.Separator)) {
+		return schema.Builtin(name)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	src, err := io.ReadAll(io.LimitReader(f, maxTable))
+	if err != nil {
+		return nil, err
+	}
+	return schema.Load(name, src)
+}
+
+type schemaShow struct {
+	Table string `arg:"" optional:"" name:"table" help:"A built-in table, or a YAML file."`
+}
+
+// Run prints what an analyst or an operator asks first.
+func (c *schemaShow) Run(stdout io.Writer) error {
+	w := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
+	if c.Table == "" {
+		for _, name := range schema.BuiltinNames() {
+			t, err := schema.Builtin(name)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(w, "%s\t%s\n", t.Name, t.Description)
+		}
+		return w.Flush()
+	}
+	t, err := tableNamed(c.Table)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "%s: %s\n", t.Name, t.Description)
+	if t.Partition != "" {
+		fmt.Fprintf(stdout, "partitioned by DAY(%s)", t.Partition)
+		if len(t.Cluster) > 0 {
+			fmt.Fprintf(stdout, ", clustered by %s", strings.Join(t.Cluster, ", "))
+		}
+		fmt.Fprintln(stdout)
+	}
+	fmt.Fprintln(w, "\nCOLUMN\tTYPE\tMODE\tFROM\tBOUNDS\tDESCRIPTION")
+	for _, col := range t.Columns {
+		mode := "NULLABLE"
+		if col.Required {
+			mode = "REQUIRED"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", col.Name, col.Type, mode, col.From, bounds(&col), col.Description)
+	}
+	return w.Flush()
+}
+
+// bounds says what values a column takes, as short as it can be said.
+func bounds(c *schema.Column) string {
+	limit := func(f *float64) string {
+		if f == nil {
+			return ""
+		}
+		return strconv.FormatFloat(*f, 'f', -1, 64)
+	}
+	switch {
+	case c.Min != nil || c.Max != nil:
+		return limit(c.Min) + ".." + limit(c.Max)
+	case c.MaxBytes > 0:
+		return fmt.Sprintf("%d bytes", c.MaxBytes)
+	}
+	return c.Unit
+}
+
+type schemaCheck struct {
+	File string `arg:"" help:"The YAML file."`
+}
+
+// Run prints one line for a good file; a bad one is an error with file and line.
+func (c *schemaCheck) Run(stdout io.Writer) error {
+	name := c.File
+	if !strings.ContainsAny(name, "./") {
+		name = "./" + name // a file even where a built-in table has the name
+	}
+	t, err := tableNamed(name)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(stdout, "%s: table %s, %d columns, ok\n", c.File, t.Name, len(t.Columns))
+	return err
+}
+
+type schemaExport struct {
+	Format  string `required:"" enum:"bigquery,ddl,terraform" help:"One of ${enum}."`
+	Project string `placeholder:"P" help:"Project in the DDL; $${PROJECT} stays without it."`
+	Dataset string `placeholder:"D" help:"Dataset in the DDL; $${DATASET} stays without it."`
+	Table   string `arg:"" optional:"" name:"table" help:"A built-in table, or a YAML file."`
+}
+
+// Run prints one table, or all that the product makes in a dataset.
+func (c *schemaExport) Run(stdout io.Writer) error {
+	names := schema.BuiltinNames()
+	if c.Table != "" {
+		names = []string{c.Table}
+	} else if c.Format == "bigquery" {
+		return errors.New("a JSON schema is of one table: name it, " + strings.Join(names, ", ") + " or a YAML file")
+	}
+	var texts []string
+	for _, name := range names {
+		t, err := tableNamed(name)
+		if err != nil {
+			return err
+		}
+		switch c.Format {
+		case "bigquery":
+			texts = append(texts, t.BigQueryJSON())
+		case "terraform":
+			texts = append(texts, t.Terraform())
+		case "ddl":
+			texts = append(texts, t.DDL(c.Project, c.Dataset))
+		}
+	}
+	if c.Table == "" && c.Format == "ddl" {
+		for _, v := range schema.Views(c.Project, c.Dataset) {
+			texts = append(texts, v.DDL(c.Project, c.Dataset))
+		}
+	}
+	_, err := io.WriteString(stdout, strings.Join(texts, "\n"))
+	return err
+}
