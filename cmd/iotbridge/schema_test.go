@@ -65,9 +65,9 @@ func TestSchemaCheck(t *testing.T) {
 	}
 	bad := filepath.Join(t.TempDir(), "bad.yaml")
 	for _, row := range []struct{ from, to, want string }{
-		{"claim:", "claims:", bad + ":5: "},
-		{"cluster: [registry_id", "cluster: [rack", bad + ":8: "},
-		{"max: 100", "max: -1", bad + ":24: table humidity: column humidity: "},
+		{"claim:", "claims:", bad + ":6: "},
+		{"cluster: [registry_id", "cluster: [rack", bad + ":9: "},
+		{"max: 100", "max: -1", bad + ":26: table humidity: column humidity: "},
 	} {
 		if err := os.WriteFile(bad, []byte(strings.Replace(string(good), row.from, row.to, 1)), 0o600); err != nil {
 			t.Fatal(err)
