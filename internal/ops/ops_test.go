@@ -133,22 +133,30 @@ func TestATakenPortIsNamedWithItsCure(t *testing.T) {
 	}
 }
 
-func TestRunEndsThoughAClientHoldsItsConnection(t *testing.T) {
+func TestRunEndsThoughAnAnswerIsOutstanding(t *testing.T) {
 	l, err := ops.Listen(t.Context(), "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	asked, release := make(chan struct{}), make(chan struct{})
+	defer close(release)
+	ready := func() []string {
+		close(asked)
+		<-release
+		return nil
+	}
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error)
-	go func() { done <- (&ops.Server{Listener: l, Metrics: ops.NewRegistry()}).Run(ctx) }()
+	go func() { done <- (&ops.Server{Listener: l, Metrics: ops.NewRegistry(), Ready: ready}).Run(ctx) }()
 	conn, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if _, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\n"); err != nil { // and never the rest
+	if _, err := io.WriteString(conn, "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
+	<-asked
 	stop()
 	select {
 	case err := <-done:
