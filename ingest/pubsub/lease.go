@@ -4,9 +4,8 @@ import (
 	"context"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
 )
 
 // track starts the lease of a frame that was received now.
@@ -49,63 +48,87 @@ func (s *Source) keepLeases(ctx context.Context) {
 type extension struct {
 	*request
 	frames []*frame
+	err    error
 }
 
 // extend extends each lease that is half over. What fails is due again at the next
 // tick.
 func (s *Source) extend(ctx context.Context) {
 	now := time.Now()
+	var all []*extension
 	var g errgroup.Group
 	g.SetLimit(4)
-	for _, e := range s.ending(now.Add(s.Deadline / 2)) {
-		g.Go(func() error {
-			defer e.free()
-			if err := s.invoke(ctx, e.request, s.Deadline/6); err != nil {
-				s.Log.Warn("leases were not extended",
-					zap.String("subscription", s.Subscription), zap.Int("messages", e.ids), zap.Error(bounded(err)))
+	frames, next := s.ending(now.Add(s.Deadline/2)), 0
+	for len(frames) > 0 {
+		e := &extension{request: s.extensions.request()}
+		if frames, next = s.gather(e, frames, next); e.ids > 0 {
+			e.seal()
+			all = append(all, e)
+			g.Go(func() error {
+				e.err = s.invoke(ctx, e.request, s.Deadline/6)
+				e.free()
 				return nil
-			}
-			s.Metrics.LeaseExtensions.Add(float64(e.ids))
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			for _, f := range e.frames {
-				f.lease = now.Add(s.Deadline)
-			}
-			return nil
-		})
+			})
+		}
 	}
 	g.Wait()
+	s.renewed(now, all)
 }
 
-// ending gathers the unsettled messages whose lease ends before t.
-func (s *Source) ending(t time.Time) []*extension {
+// ending lists the frames whose lease ends before t.
+func (s *Source) ending(t time.Time) []*frame {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := modify(s.Subscription, s.Deadline)
-	var all []*extension
+	var frames []*frame
 	for e := s.open.Front(); e != nil; e = e.Next() {
-		f := e.Value.(*frame)
-		if f.lease.After(t) {
-			continue
+		if f := e.Value.(*frame); f.lease.Before(t) {
+			frames = append(frames, f)
 		}
-		var last *extension
-		for i := range f.spans {
+	}
+	return frames
+}
+
+// gather fills e with what is open of frames, from message next of the first. It
+// returns what did not fit.
+func (s *Source) gather(e *extension, frames []*frame, next int) ([]*frame, int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for ; len(frames) > 0; frames, next = frames[1:], 0 {
+		f := frames[0]
+		e.frames = append(e.frames, f)
+		for i := next; i < f.Len(); i++ {
 			if !f.isOpen(i) {
 				continue
 			}
 			id := ackID(f.message(i))
-			if n := len(all); n == 0 || all[n-1].full(id) {
-				all = append(all, &extension{request: c.request()})
+			if e.full(id) {
+				return frames, i
 			}
-			if to := all[len(all)-1]; to != last {
-				last = to
-				last.frames = append(last.frames, f)
+			e.add(id)
+		}
+	}
+	return nil, 0
+}
+
+// renewed books the answers. A frame whose messages were in two requests has the
+// lease of the one that failed.
+func (s *Source) renewed(now time.Time, all []*extension) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range all {
+		if e.err == nil {
+			s.Metrics.LeaseExtensions.Add(float64(e.ids))
+			for _, f := range e.frames {
+				f.lease = now.Add(s.Deadline)
 			}
-			last.add(id)
 		}
 	}
 	for _, e := range all {
-		e.seal()
+		if e.err != nil {
+			s.Log.Warn("leases were not extended", zap.String("subscription", s.Subscription), zap.Int("messages", e.ids), zap.Error(bounded(e.err)))
+			for _, f := range e.frames {
+				f.lease = now.Add(s.Deadline / 2)
+			}
+		}
 	}
-	return all
 }

@@ -108,7 +108,7 @@ func (s *Source) post(ctx context.Context, o *outbox) {
 func (s *Source) send(ctx context.Context, r *request) {
 	var pause backoff
 	for {
-		err := s.invoke(ctx, r, s.Deadline)
+		err := s.invoke(ctx, r, s.Deadline/2)
 		if err == nil {
 			r.free()
 			return

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
@@ -29,9 +30,11 @@ type service struct {
 
 	batch    int  // messages a response
 	once     bool // exactly-once delivery
-	silent   bool // pings are not answered
+	answers  int  // pings that are answered; -1: all
+	padding  int  // bytes more in each ack id
 	opening  func(n int) error
-	broken   func(ctx context.Context) error // ends a stream
+	before   func(n int, stream pubsubpb.Subscriber_StreamingPullServer) error // may send what it likes
+	broken   func(ctx context.Context) error                                   // ends a stream
 	acking   func(ctx context.Context, n int, r *pubsubpb.AcknowledgeRequest) error
 	acked    func(n int, r *pubsubpb.AcknowledgeRequest) error // after the work
 	modified func(ctx context.Context, n int, r *pubsubpb.ModifyAckDeadlineRequest) error
@@ -63,7 +66,7 @@ type message struct {
 type lane struct{ messages, bytes, maxMessages, maxBytes int }
 
 func newService() *service {
-	return &service{batch: 100, leased: map[string]*message{}, done: map[string]int{}, changed: make(chan struct{})}
+	return &service{batch: 100, answers: -1, leased: map[string]*message{}, done: map[string]int{}, changed: make(chan struct{})}
 }
 
 // tell is called with mu held.
@@ -126,6 +129,11 @@ func (s *service) StreamingPull(stream pubsubpb.Subscriber_StreamingPullServer) 
 			return err
 		}
 	}
+	if s.before != nil {
+		if err := s.before(n, stream); err != nil {
+			return err
+		}
+	}
 	l := &lane{maxMessages: int(first.MaxOutstandingMessages), maxBytes: int(first.MaxOutstandingBytes)}
 	deadline := time.Duration(first.StreamAckDeadlineSeconds) * time.Second
 	pings := make(chan error)
@@ -175,7 +183,7 @@ func (s *service) StreamingPull(stream pubsubpb.Subscriber_StreamingPullServer) 
 			n := s.pings
 			s.tell()
 			s.mu.Unlock()
-			if !s.silent || n == 1 {
+			if s.answers < 0 || n <= s.answers {
 				if err := stream.Send(&pubsubpb.StreamingPullResponse{}); err != nil {
 					return err
 				}
@@ -199,7 +207,7 @@ func (s *service) claim(l *lane, deadline time.Duration) *pubsubpb.StreamingPull
 		if m.attempt > 1 {
 			s.redelivered++
 		}
-		id := fmt.Sprintf("%s/%d", m.MessageId, m.attempt)
+		id := fmt.Sprintf("%s/%d/%0*d", m.MessageId, m.attempt, s.padding, 0)
 		s.leased[id] = m
 		r.ReceivedMessages = append(r.ReceivedMessages, &pubsubpb.ReceivedMessage{AckId: id, Message: m.PubsubMessage, DeliveryAttempt: int32(m.attempt)})
 	}
@@ -234,7 +242,7 @@ func (s *service) Acknowledge(ctx context.Context, r *pubsubpb.AcknowledgeReques
 	n := s.ackCalls
 	s.tell()
 	s.mu.Unlock()
-	if r.Subscription != subscription || len(r.AckIds) == 0 || len(r.AckIds) > 2500 {
+	if r.Subscription != subscription || len(r.AckIds) == 0 || len(r.AckIds) > 2500 || proto.Size(r) > 512<<10 {
 		return nil, status.Error(codes.InvalidArgument, "bad request")
 	}
 	if s.acking != nil {
@@ -263,7 +271,7 @@ func (s *service) ModifyAckDeadline(ctx context.Context, r *pubsubpb.ModifyAckDe
 	s.modCalls++
 	n := s.modCalls
 	s.mu.Unlock()
-	if r.Subscription != subscription || len(r.AckIds) == 0 || len(r.AckIds) > 2500 {
+	if r.Subscription != subscription || len(r.AckIds) == 0 || len(r.AckIds) > 2500 || proto.Size(r) > 512<<10 {
 		return nil, status.Error(codes.InvalidArgument, "bad request")
 	}
 	if s.modified != nil {
@@ -322,3 +330,6 @@ func (s *service) counts() []int {
 	slices.Sort(n)
 	return n
 }
+
+// pass lets the bubble's time go by.
+func pass(d time.Duration) { <-time.After(d) }

@@ -44,6 +44,7 @@ type Source struct {
 	mu            sync.Mutex
 	open          *list.List // of *frame with messages to settle, in order of arrival
 	acks, returns *outbox
+	extensions    call
 
 	closing   chan struct{} // closed: send what waits, and end
 	endLeases context.CancelFunc
@@ -79,11 +80,15 @@ func (s *Source) start(ctx context.Context) error {
 		return errors.New("pubsub: a source pulls once")
 	}
 	s.complete()
+	if s.Deadline < 10*time.Second || s.Deadline > 600*time.Second {
+		return fmt.Errorf("pubsub: a lease of %v: the service grants 10 s to 600 s", s.Deadline)
+	}
 	s.client = rand.Text()
 	s.standing.begin(s)
 	s.open = list.New()
 	s.acks = newOutbox(&s.mu, acknowledge(s.Subscription))
 	s.returns = newOutbox(&s.mu, modify(s.Subscription, 0))
+	s.extensions = modify(s.Subscription, s.Deadline)
 	s.Metrics.TrackOldest(s.oldest)
 
 	ctx = context.WithoutCancel(ctx) // settlements outlive Pull

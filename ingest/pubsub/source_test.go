@@ -23,6 +23,7 @@ type rig struct {
 	t      testing.TB
 	stop   context.CancelFunc
 	pulled chan error
+	ended  bool
 }
 
 // pull starts a source; deliver nil acknowledges at once.
@@ -39,6 +40,11 @@ func (r *rig) run(deliver func(*rig, ingest.Delivery)) *rig {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop = stop
+	r.t.Cleanup(func() {
+		if !r.ended {
+			r.end()
+		}
+	})
 	go func() { r.pulled <- r.Pull(ctx, func(d ingest.Delivery) { deliver(r, d) }) }()
 	return r
 }
@@ -46,6 +52,7 @@ func (r *rig) run(deliver func(*rig, ingest.Delivery)) *rig {
 // end stops pulling and closes; it returns what Close said.
 func (r *rig) end() error {
 	r.t.Helper()
+	r.ended = true
 	r.stop()
 	if err := <-r.pulled; err != nil {
 		r.t.Error("Pull: ", err)

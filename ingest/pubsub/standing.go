@@ -21,7 +21,7 @@ type standing struct {
 	mu      sync.Mutex
 	streams int       // accepted by the service
 	since   time.Time // without any
-	held    bool
+	held    ingest.Cause
 }
 
 func (st *standing) begin(s *Source) { st.s, st.since = s, time.Now() }
@@ -34,8 +34,8 @@ func (st *standing) gained() {
 	defer st.mu.Unlock()
 	st.streams++
 	st.s.Holds.Clear(st.place())
-	if st.held {
-		st.held = false
+	if st.held != "" {
+		st.held = ""
 		st.s.Log.Info("the subscription is pulled again", zap.String("subscription", st.s.Subscription))
 	}
 }
@@ -57,8 +57,8 @@ func (st *standing) lost(served bool, err error) {
 		return
 	}
 	st.s.Holds.Set(st.place(), held)
-	if !st.held {
-		st.held = true
+	if st.held != held.Cause {
+		st.held = held.Cause
 		st.s.Log.Warn("the subscription cannot be pulled", zap.String("cause", string(held.Cause)), zap.String("detail", held.Detail))
 	}
 }

@@ -65,8 +65,8 @@ func (st *stream) pull(ctx context.Context, deliver func(ingest.Delivery)) error
 		StreamAckDeadlineSeconds: int32(st.Deadline / time.Second),
 		ClientId:                 st.client,
 		MaxOutstandingMessages:   int64(max(st.MaxMessages/st.Streams, 1)),
-		MaxOutstandingBytes:      int64(max(st.MaxBytes/st.Streams, 1)),
-		ProtocolVersion:          1, // answer pings
+		MaxOutstandingBytes:      int64(max(st.MaxBytes/4*3/st.Streams, 1)), // it does not count the ack ids, the budget does
+		ProtocolVersion:          1,                                         // answer pings
 	})
 	if err != nil && err != io.EOF { // EOF: RecvMsg knows why
 		return err
