@@ -127,8 +127,13 @@ func (c *call) page(total, most int) (from, to int, next string) {
 		size = min(n, most)
 	}
 	to = min(from+size, total)
-	if to < total && size > 0 {
-		next = strconv.Itoa(to)
+	return from, to, pageToken(to, total)
+}
+
+// pageToken leads on from where a page ended; "" when nothing follows.
+func pageToken(to, total int) string {
+	if to >= total || to == 0 {
+		return ""
 	}
-	return from, to, next
+	return strconv.Itoa(to)
 }

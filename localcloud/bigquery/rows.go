@@ -2,9 +2,10 @@ package bigquery
 
 import (
 	"context"
-	"database/sql"
+	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"strings"
 	"time"
 
@@ -69,27 +70,21 @@ func (s *Server) scan(ctx context.Context, name string, columns []string, yield 
 	for i, c := range cols {
 		names[i] = quote(c.name)
 	}
-	rows, err := s.store.readers.QueryContext(ctx, "SELECT "+strings.Join(names, ", ")+" FROM "+quote(t.name.String())+" ORDER BY rowid")
-	if err != nil {
-		return s.store.explain(err)
-	}
-	defer rows.Close()
-	row, dst := make([]any, len(cols)), make([]any, len(cols))
-	for i := range row {
-		dst[i] = &row[i]
-	}
-	for rows.Next() {
-		if err := rows.Scan(dst...); err != nil {
-			return err
-		}
+	stop := errors.New("no more wanted")
+	query := "SELECT " + strings.Join(names, ", ") + " FROM " + quote(t.name.String()) + " ORDER BY rowid"
+	err = s.store.read(ctx, query, nil, func(row []any) error {
 		for i := range row {
 			row[i] = goValue(cols[i].typ, row[i])
 		}
 		if !yield(row) {
-			return nil
+			return stop
 		}
+		return nil
+	})
+	if err == stop {
+		return nil
 	}
-	return s.store.explain(rows.Err())
+	return s.store.explain(err)
 }
 
 func indexColumn(columns []column, name string) int {
@@ -110,8 +105,9 @@ func goValue(typ googlesql.Type, v any) any {
 				return time.UnixMicro(micros).UTC()
 			}
 		}
-	case sql.RawBytes:
-		return []byte(v)
+		if typ == googlesql.Float64 {
+			return math.NaN()
+		}
 	case int64:
 		if typ == googlesql.Bool {
 			return v != 0

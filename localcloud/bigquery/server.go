@@ -43,7 +43,7 @@ type Server struct {
 	store    *store
 	commits  *committer
 	catalog  *catalog
-	results  results
+	jobs     jobs
 }
 
 // Open opens the file, or makes it. The error says when another process has it (ErrLocked)

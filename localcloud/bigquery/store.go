@@ -14,6 +14,8 @@ import (
 	"google.golang.org/grpc/status"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"iotbridge/localcloud/bigquery/googlesql"
 )
 
 // ErrLocked is the error of Open when another process has the file.
@@ -59,9 +61,11 @@ func openStore(file string) (s *store, err error) {
 			return nil, err
 		}
 	}
-	if s.readers, err = sql.Open("sqlite", name+"?"+readPragmas); err != nil {
+	r := &reader{name: name + "?" + readPragmas}
+	if err = googlesql.Register(&r.driver); err != nil {
 		return nil, err
 	}
+	s.readers = sql.OpenDB(r)
 	s.readers.SetMaxOpenConns(8)
 	s.readers.SetMaxIdleConns(8)
 	return s, nil
@@ -99,6 +103,41 @@ func (s *store) explain(err error) error {
 	}
 	return status.Errorf(codes.Internal, "%s: %v", s.file, err)
 }
+
+// read calls visit with each row of a query; the row holds until visit returns.
+func (s *store) read(ctx context.Context, query string, args []any, visit func([]any) error) error {
+	rows, err := s.readers.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	names, err := rows.Columns()
+	if err != nil {
+		return err
+	}
+	row, dst := make([]any, len(names)), make([]any, len(names))
+	for i := range row {
+		dst[i] = &row[i]
+	}
+	for rows.Next() {
+		if err := rows.Scan(dst...); err != nil {
+			return err
+		}
+		if err := visit(row); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// reader makes the connections that read: they know the functions of translated queries.
+type reader struct {
+	driver sqlite.Driver
+	name   string
+}
+
+func (r *reader) Connect(ctx context.Context) (driver.Conn, error) { return r.driver.Open(r.name) }
+func (r *reader) Driver() driver.Driver                            { return &r.driver }
 
 // writer is the connection that writes. One goroutine may use it at a time.
 type writer struct {
