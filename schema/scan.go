@@ -199,7 +199,7 @@ func (s *scanner) string() kind {
 	k := plainText
 	b, i := s.text, s.at+1
 	for {
-		for i < len(b) && plain[b[i]] {
+		for i < len(b) && textBytes[b[i]] {
 			i++
 		}
 		s.at = i
@@ -229,9 +229,9 @@ func (s *scanner) string() kind {
 	}
 }
 
-// plain is the bytes that stand for themselves in a string: ASCII without control
+// textBytes is what stands for itself in a string: ASCII without control
 // characters, quote and backslash.
-var plain = func() (set [256]bool) {
+var textBytes = func() (set [256]bool) {
 	for c := ' '; c < utf8.RuneSelf; c++ {
 		set[c] = c != '"' && c != '\\'
 	}
