@@ -90,15 +90,23 @@ func atLines(file string, err error) error {
 	if errors.As(err, &several) {
 		errs := make([]error, len(several.Errors))
 		for i, e := range several.Errors {
-			errs[i] = fmt.Errorf("%s:%d: %s", file, max(1, e.Mark.Line), e.Message)
+			errs[i] = fmt.Errorf("%s:%d: %s", file, max(1, e.Mark.Line), inWords(e.Message))
 		}
 		return errors.Join(errs...)
 	}
 	var one *yaml.LoadError
 	if errors.As(err, &one) {
-		return fmt.Errorf("%s:%d: %s", file, max(1, one.Mark.Line), one.Message)
+		return fmt.Errorf("%s:%d: %s", file, max(1, one.Mark.Line), inWords(one.Message))
 	}
 	return fmt.Errorf("%s:1: %w", file, err)
+}
+
+// inWords takes the names of Go's types out of YAML's commonest error.
+func inWords(message string) string {
+	if key, _, ok := strings.Cut(message, " not found in type "); ok {
+		return "unknown key " + strings.TrimPrefix(key, "field ")
+	}
+	return message
 }
 
 // line is where the fault stands in the document: at its key, else at its
