@@ -26,7 +26,7 @@ type result struct {
 }
 
 // run translates a query and reads all of its answer.
-func (s *Server) run(ctx context.Context, text string, home *bq.DatasetReference, project string, parameters []*bq.QueryParameter) (*result, error) {
+func (s *Server) run(ctx context.Context, text string, home *bq.DatasetReference, project string, parameters []*parameter) (*result, error) {
 	params, args, err := readParameters(parameters)
 	if err != nil {
 		return nil, err

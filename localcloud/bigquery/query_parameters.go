@@ -15,9 +15,22 @@ import (
 	"iotbridge/localcloud/bigquery/googlesql"
 )
 
+// parameter is a query parameter of a request. The generated type cannot tell a NULL from
+// an empty text.
+type parameter struct {
+	Name           string                 `json:"name"`
+	ParameterType  *bq.QueryParameterType `json:"parameterType"`
+	ParameterValue *parameterValue        `json:"parameterValue"`
+}
+
+type parameterValue struct {
+	Value       *string           `json:"value"`
+	ArrayValues []*parameterValue `json:"arrayValues"`
+}
+
 // readParameters turns a request's parameters into those of the translation and the
 // arguments of its query.
-func readParameters(in []*bq.QueryParameter) (out []googlesql.Parameter, args []any, err error) {
+func readParameters(in []*parameter) (out []googlesql.Parameter, args []any, err error) {
 	for i, p := range in {
 		if p.ParameterType == nil || p.ParameterValue == nil {
 			return nil, nil, invalid("query parameter %d has no type or no value", i+1)
@@ -45,7 +58,7 @@ func readParameters(in []*bq.QueryParameter) (out []googlesql.Parameter, args []
 	return out, args, nil
 }
 
-func arrayValue(typ googlesql.Type, in []*bq.QueryParameterValue) (any, error) {
+func arrayValue(typ googlesql.Type, in []*parameterValue) (any, error) {
 	if typ == googlesql.Bytes {
 		return nil, errors.New("arrays of BYTES are not served by the local BigQuery")
 	}
@@ -61,38 +74,37 @@ func arrayValue(typ googlesql.Type, in []*bq.QueryParameterValue) (any, error) {
 }
 
 // scalarValue is a parameter as it would be stored.
-func scalarValue(typ googlesql.Type, p *bq.QueryParameterValue) (any, error) {
-	for _, f := range p.NullFields {
-		if f == "Value" {
-			return nil, nil
-		}
+func scalarValue(typ googlesql.Type, p *parameterValue) (any, error) {
+	if p == nil || p.Value == nil {
+		return nil, nil
 	}
+	text := *p.Value
 	switch typ {
 	case googlesql.Int64:
-		return strconv.ParseInt(p.Value, 10, 64)
+		return strconv.ParseInt(text, 10, 64)
 	case googlesql.Float64:
-		f, err := strconv.ParseFloat(p.Value, 64)
+		f, err := strconv.ParseFloat(text, 64)
 		if math.IsNaN(f) {
 			return "NaN", err
 		}
 		return f, err
 	case googlesql.Bool:
-		b, err := strconv.ParseBool(p.Value)
+		b, err := strconv.ParseBool(text)
 		if b {
 			return int64(1), err
 		}
 		return int64(0), err
 	case googlesql.Bytes:
-		b, err := base64.StdEncoding.DecodeString(p.Value)
+		b, err := base64.StdEncoding.DecodeString(text)
 		return b, err
 	case googlesql.Timestamp, googlesql.Date:
-		return googlesql.ReadTime(typ, p.Value)
+		return googlesql.ReadTime(typ, text)
 	case googlesql.JSON:
-		if !json.Valid([]byte(p.Value)) {
+		if !json.Valid([]byte(text)) {
 			return nil, errors.New("the value is not valid JSON")
 		}
 	}
-	return p.Value, nil
+	return text, nil
 }
 
 // asQueryError is the error of a translation: that of a name as it is, any other the query's.

@@ -2,6 +2,7 @@ package bigquery
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -107,10 +108,16 @@ func newCall(r *http.Request) (*call, error) {
 	return c, nil
 }
 
-// body reads the request's JSON.
-func (c *call) body(v any) error {
-	if err := json.NewDecoder(c.Body).Decode(v); err != nil {
-		return invalid("the request's body is no JSON that fits: %v", err)
+// body reads the request's JSON into each of the targets.
+func (c *call) body(targets ...any) error {
+	b, err := io.ReadAll(c.Body)
+	if err != nil {
+		return invalid("the request's body cannot be read: %v", err)
+	}
+	for _, v := range targets {
+		if err := json.Unmarshal(b, v); err != nil {
+			return invalid("the request's body is no JSON that fits: %v", err)
+		}
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ func (j *jobs) find(c *call) (*job, error) {
 }
 
 // start runs a query to its end and keeps it.
-func (s *Server) start(c *call, id string, q *bq.JobConfigurationQuery) (*job, error) {
+func (s *Server) start(c *call, id string, q *bq.JobConfigurationQuery, parameters []*parameter) (*job, error) {
 	if q.UseLegacySql == nil || *q.UseLegacySql {
 		return nil, invalid("the local BigQuery has no legacy SQL: set useLegacySql to false")
 	}
@@ -68,7 +68,7 @@ func (s *Server) start(c *call, id string, q *bq.JobConfigurationQuery) (*job, e
 		id = "job_" + rand.Text()
 	}
 	j := &job{query: q, started: time.Now().UnixMilli(), reference: &bq.JobReference{ProjectId: c.dataset.project, JobId: id, Location: s.location}}
-	j.result, j.err = s.run(c.Context(), q.Query, q.DefaultDataset, c.dataset.project, q.QueryParameters)
+	j.result, j.err = s.run(c.Context(), q.Query, q.DefaultDataset, c.dataset.project, parameters)
 	s.jobs.keep(j)
 	return j, nil
 }
@@ -76,10 +76,12 @@ func (s *Server) start(c *call, id string, q *bq.JobConfigurationQuery) (*job, e
 // query is jobs.query: run, and answer with the first page.
 func (s *Server) query(c *call) (any, error) {
 	var r bq.QueryRequest
-	if err := c.body(&r); err != nil {
+	var with struct{ QueryParameters []*parameter }
+	if err := c.body(&r, &with); err != nil {
 		return nil, err
 	}
-	j, err := s.start(c, "", &bq.JobConfigurationQuery{Query: r.Query, UseLegacySql: r.UseLegacySql, DefaultDataset: r.DefaultDataset, QueryParameters: r.QueryParameters})
+	config := &bq.JobConfigurationQuery{Query: r.Query, UseLegacySql: r.UseLegacySql, DefaultDataset: r.DefaultDataset}
+	j, err := s.start(c, "", config, with.QueryParameters)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +119,12 @@ func wholeMicros(c *call) bool { return c.FormValue("formatOptions.useInt64Times
 
 func (s *Server) insertJob(c *call) (any, error) {
 	var r bq.Job
-	if err := c.body(&r); err != nil {
+	var with struct {
+		Configuration struct {
+			Query struct{ QueryParameters []*parameter }
+		}
+	}
+	if err := c.body(&r, &with); err != nil {
 		return nil, err
 	}
 	if r.Configuration == nil || r.Configuration.Query == nil {
@@ -130,7 +137,7 @@ func (s *Server) insertJob(c *call) (any, error) {
 	if r.Configuration.DryRun {
 		return nil, &apiError{501, "notImplemented", "the local BigQuery has no dry run"}
 	}
-	j, err := s.start(c, id, r.Configuration.Query)
+	j, err := s.start(c, id, r.Configuration.Query, with.Configuration.Query.QueryParameters)
 	if err != nil {
 		return nil, err
 	}

@@ -103,7 +103,7 @@ var functions = map[string]function{
 
 	// JSON, by a path such as '$.a.b'.
 	"JSON_VALUE": {2, 2, []Type{null, String}, String, "(CASE json_type(%[1]s, %[2]s) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false'" +
-		" WHEN 'text' THEN json_extract(%[1]s, %[2]s) WHEN 'integer' THEN %[1]s -> %[2]s WHEN 'real' THEN %[1]s -> %[2]s END)", plain},
+		" WHEN 'text' THEN json_extract(%[1]s, %[2]s) WHEN 'integer' THEN %[1]s -> %[2]s WHEN 'real' THEN CAST(json_extract(%[1]s, %[2]s) AS TEXT) END)", plain},
 	"JSON_QUERY":     {2, 2, []Type{JSON, String}, JSON, "(%[1]s -> %[2]s)", plain},
 	"TO_JSON_STRING": {1, 1, []Type{JSON}, String, "%s", plain},
 	"PARSE_JSON":     {1, 1, aString, JSON, "JSON(%s)", plain},
