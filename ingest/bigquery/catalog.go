@@ -15,14 +15,16 @@ import (
 	"iotbridge/schema"
 )
 
-// Catalog makes and inspects datasets, tables and views, over REST.
+// Catalog makes and inspects datasets, tables and views, over REST. Its calls take as
+// long as their context lets them: the library repeats what fails for a passing reason.
+// What no fault of ours prevents is an *ingest.Held.
 type Catalog struct{ client *bigquery.Client }
 
 // NewCatalog returns a catalog; nothing is asked yet. The project pays for what is asked.
 func NewCatalog(ctx context.Context, project string, e Endpoint) (*Catalog, error) {
 	client, err := bigquery.NewClient(context.WithoutCancel(ctx), project, e.rest()...)
 	if err != nil {
-		return nil, fmt.Errorf("BigQuery client: %w", err)
+		return nil, &ingest.Held{Cause: ingest.Permission, Detail: "BigQuery: no valid credentials: " + clean(err.Error())}
 	}
 	return &Catalog{client}, nil
 }

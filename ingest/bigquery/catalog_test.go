@@ -3,54 +3,19 @@ package bigquery
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
-	"net/http/httptest"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
 	"testing"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"iotbridge/ingest"
-	local "iotbridge/localcloud/bigquery"
 	"iotbridge/localcloud/fault"
 	"iotbridge/schema"
 )
-
-// localBigQuery serves the local BigQuery on loopback.
-func localBigQuery(t *testing.T) (*local.Server, *fault.Injector, Endpoint) {
-	t.Helper()
-	faults := &fault.Injector{}
-	server, err := local.Open(filepath.Join(t.TempDir(), "bigquery.db"), local.Options{Faults: faults})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	rest := httptest.NewServer(server.Handler())
-	t.Cleanup(rest.Close)
-	g := grpc.NewServer(grpc.MaxRecvMsgSize(local.MaxRecvMsgSize))
-	server.Register(g)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var serving sync.WaitGroup
-	serving.Go(func() { _ = g.Serve(l) })
-	t.Cleanup(func() {
-		g.Stop()
-		serving.Wait()
-	})
-	return server, faults, Endpoint{REST: rest.Listener.Addr().String(), Storage: l.Addr().String()}
-}
 
 func newCatalog(t *testing.T, e Endpoint) *Catalog {
 	t.Helper()
@@ -181,47 +146,5 @@ func TestRESTErrorsAreSorted(t *testing.T) {
 	}
 	if _, _, err := c.Inspect(context.Background(), testID, testTable()); kind(err) != "missing" {
 		t.Errorf("missing table: %v", err)
-	}
-}
-
-func localSink(t *testing.T, e Endpoint, table *schema.Table) *Sink {
-	t.Helper()
-	sink, err := NewSink(testID, table, Settings{Endpoint: e})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := sink.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	return sink
-}
-
-func TestSinkAgainstLocalBigQuery(t *testing.T) {
-	server, _, e := localBigQuery(t)
-	c := newCatalog(t, e)
-	sink := localSink(t, e, testTable())
-	ctx := context.Background()
-	if err := sink.Append(ctx, rows(3)); kind(err) != "missing" {
-		t.Fatalf("no table yet: %v", err)
-	}
-	if err := errors.Join(c.EnsureDataset(ctx, testID, ""), c.EnsureTable(ctx, testID, testTable())); err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(sink.Check(ctx), sink.Append(ctx, rows(500))); err != nil {
-		t.Fatal(err)
-	}
-	if n, err := server.Count(ctx, testID.String()); n != 500 || err != nil {
-		t.Errorf("%d rows, %v, want 500", n, err)
-	}
-	poisoned := rows(100)
-	poisoned[41] = []byte{0x10, 1} // lacks what is required
-	var named *ingest.RowErrors
-	if err := sink.Append(ctx, poisoned); !errors.As(err, &named) || len(named.Rows) != 1 || named.Rows[0].Index != 41 {
-		t.Errorf("poison: %v", err)
-	}
-	if n, err := server.Count(ctx, testID.String()); n != 500 || err != nil {
-		t.Errorf("%d rows, %v, want 500 as before", n, err)
 	}
 }

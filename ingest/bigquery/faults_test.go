@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"cloud.google.com/go/bigquery/storage/apiv1/storagepb"
 	"google.golang.org/grpc/codes"
@@ -24,8 +25,9 @@ func TestB47_AnswerLost(t *testing.T) {
 	if err := sink.Append(context.Background(), rows(2)); err != nil {
 		t.Fatal(err)
 	}
-	if calls, _, _ := s.counts(); calls != 2 { // every retry is the worker's
-		t.Errorf("%d requests, want 2", calls)
+	// Every retry is the worker's, and each stream is looked up twice: the lost one was not used again.
+	if calls, _, gets := s.counts(); calls != 2 || gets != 4 {
+		t.Errorf("%d requests and %d looks at the table, want 2 and 4", calls, gets)
 	}
 }
 
@@ -33,38 +35,36 @@ func TestB47_AnswerLost(t *testing.T) {
 // innocent must not be refused for it.
 func TestB51_RefusalHitsOneRequest(t *testing.T) {
 	s := newServer(t)
-	guilty := func(req *storagepb.AppendRowsRequest) bool {
-		return len(req.GetProtoRows().GetRows().GetSerializedRows()) == 7
-	}
-	both := make(chan struct{}, 2)
-	release := make(chan struct{})
+	bad := status.Error(codes.InvalidArgument, "bad request")
+	passed := make(chan struct{})
 	s.do(func(call int, req *storagepb.AppendRowsRequest) step {
-		switch {
-		case call == 1: // holds the stream until both wait behind it
-			both <- struct{}{}
-			return step{wait: release, end: status.Error(codes.InvalidArgument, "bad request")}
-		case guilty(req):
-			return step{end: status.Error(codes.InvalidArgument, "bad request")}
+		switch guilty := len(req.GetProtoRows().GetRows().GetSerializedRows()) == 7; {
+		case call == 1: // one of the two, and the other is behind it
+			return step{more: 1, end: bad}
+		case guilty:
+			return step{wait: passed, end: bad}
 		}
+		close(passed)
 		return step{}
 	})
-	sink := newSink(t, s, Settings{Streams: 1})
+	sink := newSink(t, s, Settings{Streams: 1, Timeout: 5 * time.Second})
 	var appends sync.WaitGroup
 	appends.Go(func() {
 		if err := sink.Append(context.Background(), rows(7)); kind(err) != "refused" {
 			t.Errorf("guilty: %v", err)
 		}
 	})
-	<-both
 	appends.Go(func() {
 		if err := sink.Append(context.Background(), rows(3)); kind(err) != "durable" {
 			t.Errorf("innocent: %v", err)
 		}
 	})
-	close(release)
 	appends.Wait()
 	if n := len(s.rows()); n != 3 {
 		t.Errorf("%d rows stored, want 3", n)
+	}
+	if _, opens, _ := s.counts(); opens != 3 {
+		t.Errorf("%d streams, want 3: the common one, and one for each", opens)
 	}
 }
 
@@ -282,5 +282,33 @@ func TestB58_AnswersThatSayNothing(t *testing.T) {
 		if got := kind(appendOnce(t, st)); got != "unknown" {
 			t.Errorf("%s: %s, want unknown", name, got)
 		}
+	}
+}
+
+func TestB55_Outage(t *testing.T) {
+	s := &server{addr: "127.0.0.1:0", end: make(chan struct{})}
+	defer close(s.end)
+	stop := s.serve(t)
+	sink := newSink(t, s, Settings{Timeout: time.Hour, Watchdog: time.Hour})
+	if err := sink.Append(context.Background(), rows(1)); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	first := kind(sink.Append(context.Background(), rows(1))) // may have been on its way
+	if first != "unknown" && first != "unavailable" {
+		t.Errorf("at the outage: %s", first)
+	}
+	for range 3 { // at once, though an append may take an hour
+		if err := sink.Append(context.Background(), rows(1)); kind(err) != "unavailable" {
+			t.Errorf("in the outage: %v", err)
+		}
+	}
+	stop = s.serve(t)
+	defer stop()
+	if err := sink.Append(context.Background(), rows(1)); err != nil {
+		t.Errorf("after the outage: %v", err)
+	}
+	if n := len(s.rows()); n != 2 {
+		t.Errorf("%d rows stored, want 2", n)
 	}
 }

@@ -53,24 +53,34 @@ type step struct {
 	apply bool                          // stores although reply or end is set
 	wait  <-chan struct{}               // before anything
 	hang  bool                          // for ever
+	more  int                           // so many requests are read, and not looked at, before anything
 }
 
-func newServer(t testing.TB, opts ...grpc.ServerOption) *server {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func newServer(t testing.TB) *server {
+	s := &server{addr: "127.0.0.1:0", end: make(chan struct{})}
+	stop := s.serve(t)
+	t.Cleanup(func() {
+		close(s.end)
+		stop()
+	})
+	return s
+}
+
+// serve listens on the server's address until stop.
+func (s *server) serve(t testing.TB) (stop func()) {
+	l, err := net.Listen("tcp", s.addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{addr: l.Addr().String(), end: make(chan struct{})}
-	g := grpc.NewServer(append(opts, grpc.MaxRecvMsgSize(16<<20))...)
+	s.addr = l.Addr().String()
+	g := grpc.NewServer(grpc.MaxRecvMsgSize(16 << 20))
 	storagepb.RegisterBigQueryWriteServer(g, s)
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = g.Serve(l) })
-	t.Cleanup(func() {
-		close(s.end)
+	return func() {
 		g.Stop()
 		serving.Wait()
-	})
-	return s
+	}
 }
 
 func (s *server) GetWriteStream(_ context.Context, req *storagepb.GetWriteStreamRequest) (*storagepb.WriteStream, error) {
@@ -96,6 +106,11 @@ func (s *server) AppendRows(stream storagepb.BigQueryWrite_AppendRowsServer) err
 			return err
 		}
 		st := s.next(req, first)
+		for range st.more {
+			if _, err := stream.Recv(); err != nil {
+				return err
+			}
+		}
 		if st.wait != nil {
 			select {
 			case <-st.wait:

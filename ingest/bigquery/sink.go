@@ -79,8 +79,10 @@ func NewSink(id TableID, table *schema.Table, s Settings) (*Sink, error) {
 	return sink, nil
 }
 
-// Append implements ingest.Sink. It goes on when ctx ends, as what was sent cannot be
-// called back: it takes Settings.Timeout at most, twice that after a lost connection.
+// Append implements ingest.Sink. It takes Settings.Timeout at most once its stream is
+// open, twice that after a lost connection. What was sent cannot be called back: when
+// ctx ends first, whether the rows are stored is not known. At shutdown ctx is
+// therefore one that ends with the grace period.
 func (s *Sink) Append(ctx context.Context, rows [][]byte) error {
 	if len(rows) == 0 {
 		return nil
@@ -89,7 +91,7 @@ func (s *Sink) Append(ctx context.Context, rows [][]byte) error {
 	if size > MaxRequestBytes {
 		return &ingest.Refused{Detail: fmt.Sprintf("%d bytes of rows are more than the %d of one append", size, MaxRequestBytes)}
 	}
-	return s.append(context.WithoutCancel(ctx), rows, size)
+	return s.append(ctx, rows, size)
 }
 
 // append tries once, and a second time where the first tells nothing about these rows.
@@ -100,10 +102,14 @@ func (s *Sink) append(ctx context.Context, rows [][]byte, size int) error {
 		if err != nil {
 			return err
 		}
-		<-st.ready
-		if st.err != nil {
+		err = st.opened(ctx)
+		if ctx.Err() != nil {
+			s.streams.drop(st, false)
+			return fmt.Errorf("append to %s: %w", s.ID, ctx.Err())
+		}
+		if err != nil {
 			s.streams.drop(st, true)
-			return notOpened(s.ID, st.err)
+			return notOpened(s.ID, err)
 		}
 		start := time.Now()
 		a, sent := st.append(ctx, rows, s.timeout, s.abandon)
@@ -112,7 +118,7 @@ func (s *Sink) append(ctx context.Context, rows [][]byte, size int) error {
 			continue
 		}
 		s.observe(a, time.Since(start), len(rows), size)
-		err = s.judge(st, a, len(rows))
+		err = s.judge(ctx, st, a, len(rows))
 		if s.streams.drop(st, s.spent(st, a, err)) {
 			s.Metrics.StreamRestarts.WithLabelValues("bigquery").Inc()
 		}
@@ -131,13 +137,12 @@ func (s *Sink) Check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	<-st.ready
-	if err = st.err; err == nil {
+	if err = st.opened(ctx); err == nil {
 		ctx, cancel := context.WithTimeout(ctx, min(openTimeout, s.timeout))
 		defer cancel()
 		err = s.look(ctx, st.client)
 	}
-	s.streams.drop(st, err != nil)
+	s.streams.drop(st, err != nil && ctx.Err() == nil)
 	if err != nil {
 		return notOpened(s.ID, err)
 	}
@@ -154,13 +159,13 @@ func (s *Sink) Close(ctx context.Context) error {
 
 // judge is the answer's verdict. A request that is refused as a whole may be the
 // first sign that the table has changed.
-func (s *Sink) judge(st *stream, a answer, rows int) error {
+func (s *Sink) judge(ctx context.Context, st *stream, a answer, rows int) error {
 	err := a.verdict(s.ID, rows)
 	var refused *ingest.Refused
 	if !errors.As(err, &refused) || time.Since(time.Unix(0, s.fits.Load())) < fitsFor {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), min(openTimeout, s.timeout))
+	ctx, cancel := context.WithTimeout(ctx, min(openTimeout, s.timeout))
 	defer cancel()
 	var held *ingest.Held
 	if errors.As(s.look(ctx, st.client), &held) {

@@ -3,8 +3,11 @@ package bigquery
 import (
 	"bytes"
 	"context"
+	"errors"
 	"testing"
+	"time"
 
+	"cloud.google.com/go/bigquery/storage/apiv1/storagepb"
 	"google.golang.org/protobuf/types/descriptorpb"
 )
 
@@ -32,16 +35,30 @@ func TestAppendStoresRows(t *testing.T) {
 	}
 }
 
-func TestAppendGoesOnWhenTheCallerEnds(t *testing.T) {
+func TestAppendEndsWithItsContext(t *testing.T) {
 	s := newServer(t)
-	sink := newSink(t, s, Settings{})
+	arrived := make(chan struct{})
+	s.do(func(call int, _ *storagepb.AppendRowsRequest) step {
+		if call == 1 {
+			close(arrived)
+			return step{hang: true}
+		}
+		return step{}
+	})
+	sink := newSink(t, s, Settings{Timeout: time.Hour, Watchdog: time.Hour})
 	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if err := sink.Append(ctx, rows(2)); err != nil {
-		t.Fatal(err)
+	go func() {
+		<-arrived
+		cancel()
+	}()
+	if err := sink.Append(ctx, rows(2)); kind(err) != "unknown" || !errors.Is(err, context.Canceled) {
+		t.Errorf("ended after it was sent: %v", err)
 	}
-	if n := len(s.rows()); n != 2 {
-		t.Errorf("%d rows stored, want 2", n)
+	if err := sink.Append(ctx, rows(2)); kind(err) != "unknown" {
+		t.Errorf("ended before: %v", err)
+	}
+	if err := sink.Append(context.Background(), rows(2)); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -95,19 +95,35 @@ func (s *Sink) look(ctx context.Context, client *managedwriter.Client) error {
 	return nil
 }
 
-// append sends rows and waits for the answer, at most for timeout: then the stream
-// is cut. It returns when the library has let go of the rows, or at abandon.
+// opened waits for the end of opening, and returns its error.
+func (st *stream) opened(ctx context.Context) error {
+	select {
+	case <-st.ready:
+		return st.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// append sends rows and waits for the answer. After timeout, or when ctx ends, it
+// cuts the stream. It returns when the library has let go of the rows, or at abandon.
 func (st *stream) append(ctx context.Context, rows [][]byte, timeout, abandon time.Duration) (a answer, sent bool) {
-	cut := time.AfterFunc(timeout, st.cut)
-	ctx, cancel := context.WithTimeout(ctx, abandon)
+	late := time.AfterFunc(timeout, st.cut)
+	called := context.AfterFunc(ctx, st.cut)
+	// The library must not see ctx: it would return while it still reads the rows.
+	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandon)
 	defer cancel()
-	result, err := st.writer.AppendRows(ctx, rows)
+	result, err := st.writer.AppendRows(own, rows)
 	if sent = err == nil; sent {
-		a.resp, a.err = result.FullResponse(ctx)
+		a.resp, a.err = result.FullResponse(own)
 	} else {
 		a.err = err
 	}
-	if !cut.Stop() && a.resp == nil {
+	switch inTime, running := late.Stop(), called(); {
+	case a.resp != nil:
+	case !running:
+		a.err = fmt.Errorf("cut off before the answer: %w", ctx.Err())
+	case !inTime:
 		a.err = fmt.Errorf("no answer within %v: %w", timeout, context.DeadlineExceeded)
 	}
 	return a, sent

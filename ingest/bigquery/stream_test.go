@@ -222,7 +222,7 @@ func TestCloseCutsOffWhenItsTimeEnds(t *testing.T) {
 		close(arrived)
 		return step{hang: true}
 	})
-	sink := newSink(t, s, Settings{})
+	sink := newSink(t, s, Settings{Timeout: time.Hour, Watchdog: time.Hour})
 	answer := make(chan error, 1)
 	go func() { answer <- sink.Append(context.Background(), rows(1)) }()
 	<-arrived

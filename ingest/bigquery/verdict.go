@@ -34,6 +34,8 @@ func (a answer) code() codes.Code {
 		return codes.Unavailable
 	case errors.Is(a.err, context.DeadlineExceeded):
 		return codes.DeadlineExceeded
+	case errors.Is(a.err, context.Canceled):
+		return codes.Canceled
 	case a.err == nil && a.resp.GetAppendResult() == nil:
 		return codes.Unknown
 	}
