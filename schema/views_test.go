@@ -78,7 +78,7 @@ func TestDedupShowsEachReadingOnce(t *testing.T) {
 	}{
 		{"one", []reading{{"r", "a", "", "1", 0, 10, 20}}, []string{"1@10"}},
 		{"stored twice", []reading{{"r", "a", "", "1", 0, 10, 20}, {"r", "a", "", "1", 0, 10, 20}}, []string{"1@10"}},
-		{"sent again by the device", []reading{{"r", "a", "x", "2", 0, 11, 20}, {"r", "a", "x", "1", 0, 10, 20}}, []string{"1@10"}},
+		{"sent again by the device", []reading{{"r", "a", "x", "1", 0, 11, 20}, {"r", "a", "x", "2", 0, 10, 20}}, []string{"2@10"}},
 		{"published at once", []reading{{"r", "a", "x", "2", 0, 10, 20}, {"r", "a", "x", "1", 0, 10, 20}}, []string{"1@10"}},
 		{"two readings", []reading{{"r", "a", "x", "1", 0, 10, 20}, {"r", "a", "y", "2", 0, 11, 20}}, []string{"1@10", "2@11"}},
 		{"two messages without reading_id", []reading{{"r", "a", "", "1", 0, 10, 20}, {"r", "a", "", "2", 0, 10, 20}}, []string{"1@10", "2@10"}},
