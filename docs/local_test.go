@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -47,8 +46,10 @@ func TestTheREADMEsCommandsRun(t *testing.T) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- system.Wait() }()
-	waitFor(ctx, t, filepath.Join(data, "local.json"), ended, &stderr)
-
+	until(ctx, t, ended, &stderr, func() bool {
+		list, err := exec.CommandContext(ctx, filepath.Join(bin, "iotbridge"), "quarantine", "list", "--local", data).Output()
+		return err == nil && bytes.Contains(list, []byte("device_mismatch"))
+	})
 	for _, e := range beside {
 		args := slices.Clone(e.args)
 		if strings.Contains(help(t, "iotbridge", e.command()[:2]...), "--local") {
@@ -75,21 +76,18 @@ func TestTheREADMEsCommandsRun(t *testing.T) {
 	}
 }
 
-// waitFor returns when the file is there.
-func waitFor(ctx context.Context, t *testing.T, name string, ended <-chan error, stderr *bytes.Buffer) {
+// until returns when the liar is caught.
+func until(ctx context.Context, t *testing.T, ended <-chan error, stderr *bytes.Buffer, caught func() bool) {
 	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for {
-		if _, err := os.Stat(name); err == nil {
-			return
-		}
+	for !caught() {
 		select {
 		case <-tick.C:
 		case err := <-ended:
-			t.Fatalf("it ended before it was ready: %v\n%s", err, stderr)
+			t.Fatalf("it ended by itself: %v\n%s", err, stderr)
 		case <-ctx.Done():
-			t.Fatalf("%s did not come", name)
+			t.Fatal("nothing came into the quarantine")
 		}
 	}
 }

@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 }
 
 var build = sync.OnceValue(func() error {
-	out, err := exec.Command("go", "build", "-o", bin+"/", "../cmd/...").CombinedOutput()
+	out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", bin+"/", "../cmd/...").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("go build ./cmd/...: %w\n%s", err, out)
 	}
