@@ -131,7 +131,10 @@ func (c *localCommand) demonstrate(ctx context.Context, s *site.Site, worker *pa
 	settling, cancel := context.WithTimeout(after, settleTimeout)
 	defer cancel()
 	if err := books.Settled(settling, tables, since); err != nil {
-		screen.log.Warn("not everything has arrived", zap.Error(err))
+		if settling.Err() == nil {
+			return err
+		}
+		screen.log.Warn("not everything has arrived in time", zap.Duration("time", settleTimeout))
 	}
 	if err := errors.Join(living.end(), worker.end()); err != nil {
 		return err

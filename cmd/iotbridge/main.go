@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/alecthomas/kong"
@@ -24,6 +25,7 @@ type commands struct {
 	Local      localCommand      `cmd:"" help:"Run the whole system on this machine."`
 	Messages   messagesCommand   `cmd:"" help:"Look at the messages of a subscription."`
 	Quarantine quarantineCommand `cmd:"" help:"Look at refused messages, and bring them back."`
+	Schema     schemaCommand     `cmd:"" help:"Look at the tables' columns and where they come from."`
 
 	Completion    kongcompletion.Completion `cmd:"" help:"Print the code that teaches a shell to complete these commands."`
 	Version       kong.VersionFlag          `help:"Show the version."`
@@ -48,6 +50,7 @@ func command(args []string) int {
 		return 2
 	}
 	chosen.BindTo(ctx, (*context.Context)(nil))
+	chosen.BindTo(os.Stdout, (*io.Writer)(nil))
 	if err := chosen.Run(c.Flags); err != nil {
 		fmt.Fprintln(os.Stderr, "iotbridge:", err)
 		return 1

@@ -53,6 +53,15 @@ type Message struct {
 	Data       []byte
 }
 
+// Sign adds the attestation, as a gateway does.
+func (m *Message) Sign(keys *schema.Keyring) {
+	s := schema.Message{Data: m.Data}
+	for key, value := range m.Attributes {
+		s.Attributes = append(s.Attributes, schema.Attribute{Key: []byte(key), Value: []byte(value)})
+	}
+	m.Attributes[schema.AttrAttestation] = keys.Sign(&s)
+}
+
 // Size is the number of devices and spoofers.
 func (f *Fleet) Size() int { return f.Devices + f.Spoofers }
 

@@ -59,7 +59,7 @@ func (p *Publisher) device(ctx context.Context, topics map[string]*pubsub.Publis
 		}
 		start := time.Now()
 		m := p.Fleet.Message(device, n, start)
-		p.sign(&m)
+		m.Sign(p.Keys)
 		if id, err := publish(ctx, topics[m.Topic], &m); err != nil {
 			p.Log.Warn("not published, it is sent again", zap.String("topic", m.Topic), zap.Error(err))
 		} else {
@@ -76,13 +76,4 @@ func publish(ctx context.Context, topic *pubsub.Publisher, m *Message) (string, 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), confirmTimeout)
 	defer cancel()
 	return topic.Publish(ctx, &pubsub.Message{Attributes: m.Attributes, Data: m.Data}).Get(ctx)
-}
-
-// sign does the gateway's part.
-func (p *Publisher) sign(m *Message) {
-	s := schema.Message{Data: m.Data}
-	for key, value := range m.Attributes {
-		s.Attributes = append(s.Attributes, schema.Attribute{Key: []byte(key), Value: []byte(value)})
-	}
-	m.Attributes[schema.AttrAttestation] = p.Keys.Sign(&s)
 }
