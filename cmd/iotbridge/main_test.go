@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"cloud.google.com/go/bigquery"
+	"cloud.google.com/go/pubsub/v2"
+	"github.com/rogpeppe/go-internal/testscript"
+	"google.golang.org/api/iterator"
+
+	"iotbridge/internal/demo"
+	"iotbridge/internal/site"
+	"iotbridge/schema"
+)
+
+// TestMain lets scripts, and tests, run this program as a process of its own.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"iotbridge": main})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"await":   await,
+			"books":   books,
+			"publish": publish,
+			"query":   query,
+			"busy":    busy,
+		},
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+	})
+}
+
+// await waits until a local system serves from the directory.
+func await(ts *testscript.TestScript, _ bool, args []string) {
+	if _, err := awaitSite(ts.MkAbs(args[0])); err != nil {
+		ts.Fatalf("%v", err)
+	}
+}
+
+func awaitSite(dir string) (*site.Site, error) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(30 * time.Second)
+	for {
+		s, err := site.Read(dir)
+		if err == nil {
+			return s, nil
+		}
+		select {
+		case <-tick.C:
+		case <-late:
+			return nil, err
+		}
+	}
+}
+
+// books checks a summary: books FILE.
+func books(ts *testscript.TestScript, _ bool, args []string) {
+	var a demo.Account
+	if err := json.Unmarshal([]byte(ts.ReadFile(args[0])), &a); err != nil {
+		ts.Fatalf("%s: %v", args[0], err)
+	}
+	mismatch, malformed := a.Quarantined[string(schema.DeviceMismatch)], a.Quarantined[string(schema.MalformedBody)]
+	switch {
+	case a.Lost != 0 || a.Misplaced != 0 || a.Duplicates != 0:
+		ts.Fatalf("lost, misplaced or doubled: %+v", a)
+	case a.Spoofed == 0 || mismatch != a.Spoofed:
+		ts.Fatalf("%d spoofed, %d as device_mismatch", a.Spoofed, mismatch)
+	case a.Malformed == 0 || malformed != a.Malformed:
+		ts.Fatalf("%d malformed, %d as malformed_body", a.Malformed, malformed)
+	case len(a.Quarantined) != 2 || a.Stored != a.Published-mismatch-malformed:
+		ts.Fatalf("a good message in quarantine: %+v", a)
+	}
+}
+
+// publish sends a body as device1's gateway would: publish DIR TOPIC BODY. It prints
+// the message's id into $ID.
+func publish(ts *testscript.TestScript, _ bool, args []string) {
+	dir := ts.MkAbs(args[0])
+	s, err := site.Read(dir)
+	ts.Check(err)
+	m := (&demo.Fleet{Devices: 1, Project: s.Project, Location: s.Location, Registry: s.Registry}).Message(0, 0, time.Now())
+	m.Data = []byte(args[2])
+	keys, _, err := site.Keyring(dir)
+	ts.Check(err)
+	m.Sign(keys)
+	ctx := context.Background()
+	client, err := s.OpenPubSub(ctx)
+	ts.Check(err)
+	defer client.Close()
+	topic := client.Publisher(args[1])
+	defer topic.Stop()
+	id, err := topic.Publish(ctx, &pubsub.Message{Attributes: m.Attributes, Data: m.Data}).Get(ctx)
+	ts.Check(err)
+	ts.Setenv("ID", id)
+}
+
+// query asks until the answer is the one that is wanted: query DIR SQL WANT. A row is
+// its values with commas, and rows are parted by semicolons.
+func query(ts *testscript.TestScript, _ bool, args []string) {
+	s, err := site.Read(ts.MkAbs(args[0]))
+	ts.Check(err)
+	client, err := s.OpenBigQuery(context.Background())
+	ts.Check(err)
+	defer client.Close()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(20 * time.Second)
+	for {
+		got, err := rowsOf(ts, client, args[1])
+		if err == nil && got == args[2] {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-late:
+			ts.Fatalf("%s: got %q, %v, want %q", args[1], got, err, args[2])
+		}
+	}
+}
+
+func rowsOf(ts *testscript.TestScript, client *bigquery.Client, sql string) (string, error) {
+	it, err := client.Query(sql).Read(context.Background())
+	if err != nil {
+		return "", err
+	}
+	var rows []string
+	for {
+		var row []bigquery.Value
+		err := it.Next(&row)
+		if err == iterator.Done {
+			return strings.Join(rows, ";"), nil
+		}
+		if err != nil {
+			return "", err
+		}
+		rows = append(rows, strings.ReplaceAll(strings.Trim(fmt.Sprint(row), "[]"), " ", ","))
+	}
+}
+
+// busy says which port the system in the directory has: busy DIR sets $ADDR.
+func busy(ts *testscript.TestScript, _ bool, args []string) {
+	s, err := site.Read(ts.MkAbs(args[0]))
+	ts.Check(err)
+	ts.Setenv("ADDR", s.PubSub)
+}
+
+// program is the path of this program.
+func program(t *testing.T) string {
+	t.Helper()
+	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+		name := filepath.Join(dir, "iotbridge")
+		if _, err := os.Stat(name); err == nil {
+			return name
+		}
+	}
+	t.Fatal("the test's own program is not in PATH")
+	return ""
+}
