@@ -15,7 +15,8 @@ import (
 var errMalformed = errors.New("a response of the subscription is malformed")
 
 // frame is one StreamingPullResponse as it came, and so a delivery: it owns its
-// bytes, and messages are read out of them each time they are asked for.
+// bytes until the last message is settled, and messages are read out of them each
+// time they are asked for.
 type frame struct {
 	raw         []byte
 	spans       []span // of the messages; immutable
@@ -65,6 +66,9 @@ func (f *frame) parse() error {
 			attempt, ok := check(content)
 			if !ok {
 				return errMalformed
+			}
+			if f.spans == nil { // the first one tells about how many there are
+				f.spans = make([]span, 0, min((len(f.raw)-i)/(to-i)+1, 1024))
 			}
 			f.spans = append(f.spans, span{uint32(from), uint32(to)})
 			f.bytes += len(content)

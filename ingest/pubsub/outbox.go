@@ -194,7 +194,8 @@ func (s *Source) settle(o *outbox, receipts []ingest.Receipt) {
 		}
 		if f.left == 0 && f.place != nil {
 			s.open.Remove(f.place)
-			f.place = nil
+			giveBack(f.raw)
+			f.place, f.raw = nil, nil
 		}
 	}
 	o.poke()

@@ -1,6 +1,7 @@
 package pubsub
 
 import (
+	"container/list"
 	"context"
 	"net"
 	"runtime"
@@ -129,4 +130,26 @@ func TestOpenFramesWeighLittle(t *testing.T) {
 	cancel()
 	<-pulled
 	s.Close(context.Background())
+}
+
+func TestFrameIsGoneWithItsLastMessage(t *testing.T) {
+	f := &frame{raw: wire(t, response(100))}
+	if err := f.parse(); err != nil {
+		t.Fatal(err)
+	}
+	s := &Source{open: list.New()}
+	s.acks = newOutbox(&s.mu, acknowledge(subscription))
+	s.track(f)
+	all := receipts(f)
+	s.Ack(all[:99])
+	if m := f.Message(99); string(m.ID) != "4911384718212444" {
+		t.Errorf("read %s", m.ID)
+	}
+	s.Ack(all)
+	defer func() {
+		if recover() == nil {
+			t.Error("a settled frame can still be read")
+		}
+	}()
+	f.Message(99)
 }
