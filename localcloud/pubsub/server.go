@@ -2,7 +2,6 @@ package pubsub
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -74,7 +73,7 @@ func Open(file string, opts Options) (*Server, error) {
 	s.leases.Store(s.now().UnixMicro()) // above every lease of an earlier run
 	if err := s.restore(context.Background()); err != nil {
 		s.store.close()
-		return nil, fmt.Errorf("read %s: %w", file, s.store.explain(err))
+		return nil, s.store.explain(err)
 	}
 	s.writer = newWriter(s.store)
 	return s, nil

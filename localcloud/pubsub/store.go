@@ -3,6 +3,7 @@ package pubsub
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -50,6 +51,9 @@ const (
 		JOIN messages m ON m.id = p.message`
 )
 
+// ErrInUse is Open's refusal of a file that another server has.
+var ErrInUse = errors.New("is in use by another process: stop that one, or give another place")
+
 // store is the file. The connection write belongs to the writer's goroutine; read
 // serves everybody and sees what is committed.
 type store struct {
@@ -72,11 +76,13 @@ func openStore(file string, durable bool, now func() time.Time) (_ *store, err e
 			st.close()
 		}
 	}()
-	if st.lock, err = lock(file + ".lock"); err != nil {
-		return nil, fmt.Errorf("%s is in use by another process: stop that one, or give another place: %w", file, err)
+	if st.lock, err = lock(file + ".lock"); busy(err) {
+		return nil, fmt.Errorf("%s %w", file, ErrInUse)
+	} else if err != nil {
+		return nil, st.explain(err)
 	}
 	if err := st.connect(durable); err != nil {
-		return nil, fmt.Errorf("open %s: %w", file, st.explain(err))
+		return nil, st.explain(err)
 	}
 	return st, nil
 }

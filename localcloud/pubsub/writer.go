@@ -2,13 +2,9 @@ package pubsub
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // change is one request to the file. apply runs inside the transaction; settled
@@ -137,23 +133,4 @@ func (w *writer) do(ctx context.Context, apply func() error, committed func()) e
 	case <-ctx.Done():
 		return status.FromContextError(ctx.Err()).Err()
 	}
-}
-
-// explain puts SQLite's commonest troubles into one sentence.
-func (st *store) explain(err error) error {
-	var e *sqlite.Error
-	if !errors.As(err, &e) {
-		return err
-	}
-	switch e.Code() & 0xff {
-	case sqlite3.SQLITE_FULL:
-		return fmt.Errorf("no room left on the disk of %s: make room, nothing is lost: %w", st.file, err)
-	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
-		return fmt.Errorf("%s is locked by another program: close it: %w", st.file, err)
-	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM:
-		return fmt.Errorf("%s cannot be written: check its folder and permissions: %w", st.file, err)
-	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
-		return fmt.Errorf("%s is no sound database: move it away, or restore it: %w", st.file, err)
-	}
-	return err
 }
