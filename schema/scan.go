@@ -53,8 +53,8 @@ func (s *scanner) peek() byte {
 	return 0
 }
 
-// more moves to the next element of an object or an array, over the comma, or over
-// the closing byte, and then says false; so it does at a fault.
+// more moves over the comma before an element of an object or an array, or over
+// its closing byte, and then says false; so it does at a fault.
 func (s *scanner) more(closing byte, first bool) bool {
 	c := s.peek()
 	switch {
@@ -63,16 +63,12 @@ func (s *scanner) more(closing byte, first bool) bool {
 		return false
 	case first:
 		return true
-	case c != ',':
-		s.fail("expected a comma or the end of an object or array")
-		return false
+	case c == ',':
+		s.at++
+		return true
 	}
-	s.at++
-	if s.peek() == closing {
-		s.fail("a comma with nothing after it")
-		return false
-	}
-	return true
+	s.fail("expected a comma or the end of an object or array")
+	return false
 }
 
 // member reads a name, the colon and a value.

@@ -16,7 +16,7 @@ func TestG6_Temperature(t *testing.T) {
 	}
 	for temperature, want := range map[string]float64{
 		"21.437": 21.437, "0": 0, "-0": 0, "-0.0": 0, "-0e5": 0, "1e-400": 0, "-1e-400": 0, "5e-324": 5e-324, "85.0": 85, "-55": -55, "125": 125,
-		"1.25e2": 125, "12500e-2": 125, "0.1": 0.1, "3.1415926535897932384626433": math.Pi, "1E1": 10, "1e+1": 10,
+		"1.25e2": 125, "12500e-2": 125, "0.1": 0.1, "9.007199254740995": 9.007199254740995, "-9.007199254741001": -9.007199254741001, "3.1415926535897932384626433": math.Pi, "1E1": 10, "1e+1": 10,
 		"21." + strings.Repeat("0", 200_000): 21, "0." + strings.Repeat("0", 200_000) + "1": 0,
 		"1" + strings.Repeat("0", 1000) + "e-1000": 1, "-" + strings.Repeat("9", 5000) + "e-4999": -10,
 		"0." + strings.Repeat("0", 5000) + "21437" + strings.Repeat("0", 1000) + "e5002":            21.437,
@@ -120,6 +120,7 @@ func TestEveryTypeOfMember(t *testing.T) {
 	}
 	for body, want := range map[string]Reason{
 		`{"i":9223372036854775808}`: ValueOutOfRange, `{"i":-9223372036854775809}`: ValueOutOfRange, `{"i":` + strings.Repeat("9", 1000) + `}`: ValueOutOfRange,
+		`{"i":18446744073709551617}`: ValueOutOfRange, `{"i":-18446744073709551617}`: ValueOutOfRange,
 		`{"i":1.0}`: WrongType, `{"i":1e2}`: WrongType, `{"i":"1"}`: WrongType, `{"small":4}`: ValueOutOfRange, `{"small":-4}`: ValueOutOfRange,
 		`{"f":1.8e308}`: ValueOutOfRange, `{"b":1}`: WrongType, `{"b":"true"}`: WrongType, `{"ms":true}`: WrongType, `{"s":1}`: WrongType,
 		`{"ms":253402300800000}`: TimestampOutOfRange, `{"ns":1e30}`: TimestampOutOfRange,

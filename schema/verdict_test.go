@@ -85,7 +85,7 @@ func TestG18_AttributesBeyondPubSub(t *testing.T) {
 	q := builtinPlan(t, "quarantine")
 	many := reading()
 	for i := range 100_000 {
-		many.Attributes = append(many.Attributes, Attribute{Key: []byte(strings.Repeat("k", i%300)), Value: []byte("v")})
+		many.Attributes = append(many.Attributes, Attribute{Key: []byte(strings.Repeat("k", i%256)), Value: []byte("v")})
 	}
 	for name, m := range map[string]*Message{
 		"count":      many,
@@ -155,6 +155,24 @@ func TestSensordataKeepsAnyObjectWhole(t *testing.T) {
 		refuses(t, e, message(body), MalformedBody)
 	}
 	refuses(t, e, message(`{"device_id":"device2"}`), DeviceMismatch)
+}
+
+func TestNothingStaysFromOneMessageToTheNext(t *testing.T) {
+	plan := builtinPlan(t, "temperature")
+	e := plan.NewEncoder(false)
+	full := message(`{"device_id":"device1","timestamp":1,"temperature":1,"reading_id":"r","secret":1}`).set(AttrGatewayID, "gateway-1")
+	bare := message(`{"timestamp":2,"temperature":2}`)
+	bare.Attributes = bare.Attributes[:1]
+	want, _ := judge(t, plan.NewEncoder(false), bare)
+	for _, before := range []*Message{full, message(`{"device_id":1,"device_id":2,"secret":`), message(`{"device_id":1,"device_id":2,"secret":1}`)} {
+		judge(t, e, before)
+		if got, why := judge(t, e, bare); why != nil || !cmp.Equal(got, want) {
+			t.Errorf("after %s: %v, %v", before.Data, cmp.Diff(want, got), why)
+		}
+	}
+	if e.body.text != nil {
+		t.Error("the encoder keeps the last message in memory")
+	}
 }
 
 func TestAppendAllocatesNothing(t *testing.T) {
