@@ -47,36 +47,44 @@ type schemaShow struct {
 
 // Run prints what an analyst or an operator asks first.
 func (c *schemaShow) Run(stdout io.Writer) error {
-	w := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
+	var b strings.Builder
 	if c.Table == "" {
 		for _, name := range schema.BuiltinNames() {
 			t, err := schema.Builtin(name)
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(w, "%s\t%s\n", t.Name, t.Description)
+			fmt.Fprintf(&b, "%s\t%s\n", t.Name, t.Description)
 		}
-		return w.Flush()
+		return printAligned(stdout, b.String())
 	}
 	t, err := tableNamed(c.Table)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "%s: %s\n", t.Name, t.Description)
+	fmt.Fprintf(&b, "%s: %s\n", t.Name, t.Description)
 	if t.Partition != "" {
-		fmt.Fprintf(stdout, "partitioned by DAY(%s)", t.Partition)
-		if len(t.Cluster) > 0 {
-			fmt.Fprintf(stdout, ", clustered by %s", strings.Join(t.Cluster, ", "))
-		}
-		fmt.Fprintln(stdout)
+		fmt.Fprintf(&b, "partitioned by DAY(%s)\n", t.Partition)
 	}
-	fmt.Fprintln(w, "\nCOLUMN\tTYPE\tMODE\tFROM\tBOUNDS\tDESCRIPTION")
+	if len(t.Cluster) > 0 {
+		fmt.Fprintf(&b, "clustered by %s\n", strings.Join(t.Cluster, ", "))
+	}
+	b.WriteString("\nCOLUMN\tTYPE\tMODE\tFROM\tBOUNDS\tDESCRIPTION\n")
 	for _, col := range t.Columns {
 		mode := "NULLABLE"
 		if col.Required {
 			mode = "REQUIRED"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", col.Name, col.Type, mode, col.From, bounds(&col), col.Description)
+		fmt.Fprintf(&b, "%s\t%s\t%s\t%s\t%s\t%s\n", col.Name, col.Type, mode, col.From, bounds(&col), col.Description)
+	}
+	return printAligned(stdout, b.String())
+}
+
+// printAligned puts what stands between tabs into columns.
+func printAligned(stdout io.Writer, text string) error {
+	w := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
+	if _, err := io.WriteString(w, text); err != nil {
+		return err
 	}
 	return w.Flush()
 }

@@ -36,7 +36,7 @@ func TestSchemaShow(t *testing.T) {
 		args, want []string
 	}{
 		{nil, []string{"temperature  ", "sensordata   ", "quarantine   "}},
-		{[]string{"temperature"}, []string{"partitioned by DAY(event_time), clustered by device_id", "-55..125", "128 bytes", "attribute.deviceId"}},
+		{[]string{"temperature"}, []string{"partitioned by DAY(event_time)\nclustered by device_id\n", "-55..125", "128 bytes", "attribute.deviceId"}},
 		{[]string{humidity}, []string{"humidity: Relative", "body.at", " ms "}},
 	} {
 		out, err := schemaOutput(t, append([]string{"show"}, row.args...)...)
