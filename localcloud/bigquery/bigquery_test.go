@@ -9,9 +9,7 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
-	"google.golang.org/api/option"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 
 	"iotbridge/localcloud/bigquery/conformance"
 )
@@ -23,13 +21,23 @@ func TestMain(m *testing.M) {
 		goleak.IgnoreAnyFunction("cloud.google.com/go/bigquery/storage/managedwriter.(*connection).getStream.func1"))
 }
 
-// serve runs a server on loopback until the test ends.
+// serve opens a file and serves it on loopback until the test ends.
 func serve(t testing.TB, file string, o Options) (*Server, conformance.Harness) {
 	t.Helper()
 	s, err := Open(file, o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s, serveOpen(t, s)
+}
+
+func serveOpen(t testing.TB, s *Server) conformance.Harness {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -50,17 +58,8 @@ func serve(t testing.TB, file string, o Options) (*Server, conformance.Harness) 
 		if err := <-ran; err != nil {
 			t.Error(err)
 		}
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
 	})
-	return s, conformance.Harness{
-		Project: "demo",
-		Local:   true,
-		REST:    []option.ClientOption{option.WithEndpoint(rest.URL + "/bigquery/v2/"), option.WithoutAuthentication()},
-		Write: []option.ClientOption{option.WithEndpoint(l.Addr().String()), option.WithoutAuthentication(),
-			option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials()))},
-	}
+	return harnessAt(rest.URL, l.Addr().String())
 }
 
 func TestConformance(t *testing.T) {

@@ -156,7 +156,7 @@ func (c *committer) checkpoint(mode string) error {
 	if !c.dirty.Swap(false) {
 		return nil
 	}
-	w, err := openWriter("file:" + c.store.file + "?_pragma=busy_timeout(100)")
+	w, err := openWriter(c.store.uri + "?_pragma=busy_timeout(100)")
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ var ErrLocked = errors.New("another process serves this file: stop it or choose 
 // store is the SQLite file: one connection that writes, and readers that cannot.
 type store struct {
 	file    string
+	uri     string // of the file, for SQLite
 	lock    *os.File
 	writer  *writer
 	readers *sql.DB
@@ -49,8 +50,8 @@ func openStore(file string) (s *store, err error) {
 			s.close()
 		}
 	}()
-	name := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: file}).EscapedPath()}).String()
-	if s.writer, err = openWriter(name + "?" + writePragmas); err != nil {
+	s.uri = "file:" + (&url.URL{Path: file}).EscapedPath()
+	if s.writer, err = openWriter(s.uri + "?" + writePragmas); err != nil {
 		return nil, err
 	}
 	for _, ddl := range []string{
@@ -61,7 +62,7 @@ func openStore(file string) (s *store, err error) {
 			return nil, err
 		}
 	}
-	r := &reader{name: name + "?" + readPragmas}
+	r := &reader{name: s.uri + "?" + readPragmas}
 	if err = googlesql.Register(&r.driver); err != nil {
 		return nil, err
 	}

@@ -18,10 +18,11 @@ import (
 
 // Harness says where the service is.
 type Harness struct {
-	Project string
-	REST    []option.ClientOption
-	Write   []option.ClientOption
-	Local   bool // our own: some texts and limits are exact there and Google's own affair there
+	Project   string
+	REST      []option.ClientOption
+	Write     []option.ClientOption
+	Endpoints [2]string // of the local one: REST (a URL) and gRPC
+	Local     bool      // our own: some texts and limits are exact there and Google's own affair there
 }
 
 // suite is one run: a dataset of its own, deleted at the end.
