@@ -65,7 +65,7 @@ func TestG1_ForgedIdentity(t *testing.T) {
 	}
 	valid := keyring(keyA).Sign(reading())
 	for _, forged := range []string{
-		"", "v1", "v1.", "v1.a", "v1.a.", "v1..", valid + "=", valid + "\n", " " + valid, valid[:len(valid)-1], "v2" + valid[2:], "V1" + valid[2:],
+		"", "v1", "v1.", "v1.a", "v1.a.", "v1..", valid + "=", valid + "\n", " " + valid, valid[:len(valid)-1], valid[len("v1."):], "v2" + valid[2:], "V1" + valid[2:],
 		strings.Replace(valid, ".a.", ".A.", 1), strings.Replace(valid, ".a.", ".a\x00.", 1), strings.Replace(valid, ".a.", "..", 1),
 		valid[:len(valid)-1] + string(valid[len(valid)-1]+1), // the same 32 bytes to a lenient decoder
 	} {

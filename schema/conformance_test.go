@@ -10,7 +10,7 @@ import (
 
 // readsValue reports whether the scanner takes b as one JSON value of any kind.
 func readsValue(b []byte) bool {
-	s := scanner{text: b}
+	s := scanner{text: b[:len(b):len(b)]} // nothing behind it can be read unseen
 	s.value(0)
 	s.peek()
 	return s.fault == "" && s.at == len(b)

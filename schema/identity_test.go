@@ -83,6 +83,18 @@ func TestG5_ClaimOfAnotherType(t *testing.T) {
 	}
 }
 
+func TestClaimIsComparedWhateverTheColumnsAre(t *testing.T) {
+	table := &Table{Name: "bare", Claim: "id", Columns: []Column{{Name: "at", Type: Timestamp, From: "worker.now"}}}
+	e := compiled(t, table).NewEncoder(false)
+	for body, want := range map[string]Reason{
+		`{"id":"device1"}`: "", `{"id":2600000000000001}`: "", `{"id":"device2"}`: DeviceMismatch, `{"device_id":"device2"}`: "", `{"id":1`: MalformedBody,
+	} {
+		refuses(t, e, message(body), want)
+	}
+	// Without a body to read, any bytes are good.
+	refuses(t, compiled(t, &Table{Name: "raw", Columns: []Column{{Name: "data", Type: Bytes, From: "message.data"}}}).NewEncoder(false), message("ÿ"), "")
+}
+
 func TestClaimOf(t *testing.T) {
 	plan := builtinPlan(t, "temperature")
 	long := strings.Repeat("x", 255)
