@@ -119,7 +119,7 @@ func (a *assembly) route(r Route, of int, budget *ingest.Budget, metrics *ingest
 	}
 	messages, bytes := budget.Limits()
 	source := &pubsub.Source{
-		Conn: a.conn, Subscription: r.Subscription, Streams: s.PullStreams,
+		Conn: a.conn, Subscription: r.Subscription, Streams: s.PullStreams, Deadline: s.Lease,
 		Budget: budget, MaxMessages: max(messages/of, 1), MaxBytes: bytes / of,
 		Metrics: metrics, Holds: a.holds, Log: a.log,
 	}

@@ -30,6 +30,7 @@ type Settings struct {
 
 	MaxOutstandingMessages int           `default:"50000" help:"Messages held at once, from pull to ack, over all routes."`
 	MaxOutstandingBytes    int           `default:"67108864" help:"Bytes of messages held at once."`
+	Lease                  time.Duration `default:"30s" help:"How long a message is the worker's alone unless extended, 10s to 600s: what a killed worker held comes again after it."`
 	PullStreams            int           `default:"1" help:"Pull streams of a route. The service gives one about 10 MB/s."`
 	Writers                int           `default:"2" help:"Append streams of a table. The service gives one about 10 MB/s."`
 	BatchRows              int           `default:"2500" help:"Rows of an append at the most."`
@@ -115,6 +116,8 @@ func (s *Settings) sound() error {
 		return errors.New("batch-rows, batch-bytes, pull-streams and writers must be at least 1")
 	case s.MaxOutstandingMessages < s.PullStreams || s.MaxOutstandingBytes < 1<<20:
 		return errors.New("max-outstanding-messages must reach all pull streams, max-outstanding-bytes must be at least 1048576")
+	case s.Lease < 10*time.Second || s.Lease > 10*time.Minute:
+		return fmt.Errorf("lease is %s, the service takes 10s to 600s", s.Lease)
 	case s.BatchAge <= 0 || s.AppendTimeout <= 0 || s.Watchdog <= 0 || s.ShutdownGrace <= 0 || s.DrainIdle <= 0:
 		return errors.New("batch-age, append-timeout, watchdog, shutdown-grace and drain-idle must be more than 0")
 	case s.Attestation != "off" && s.AttestationKeys == "":
