@@ -2,6 +2,7 @@ package bigquery
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"sync"
@@ -42,7 +43,6 @@ type server struct {
 	ended  int
 	stored [][]byte
 	first  *storagepb.AppendRowsRequest // of the last stream
-
 }
 
 // step is what happens to one request. The zero value stores and confirms it.
@@ -99,7 +99,7 @@ func (s *server) AppendRows(stream storagepb.BigQueryWrite_AppendRowsServer) err
 	defer s.locked(func() { s.ended++ })
 	for first := true; ; first = false {
 		req, err := stream.Recv()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
@@ -191,16 +191,19 @@ func (s *server) counts() (calls, opens, gets int) {
 
 func confirmed() *storagepb.AppendRowsResponse {
 	return &storagepb.AppendRowsResponse{Response: &storagepb.AppendRowsResponse_AppendResult_{
-		AppendResult: &storagepb.AppendRowsResponse_AppendResult{}}}
+		AppendResult: &storagepb.AppendRowsResponse_AppendResult{},
+	}}
 }
 
 // inBand is an answer that carries an error beside the rows at fault.
 func inBand(err error, rows ...int64) *storagepb.AppendRowsResponse {
 	resp := &storagepb.AppendRowsResponse{Response: &storagepb.AppendRowsResponse_Error{
-		Error: proto.CloneOf(status.Convert(err).Proto())}}
+		Error: proto.CloneOf(status.Convert(err).Proto()),
+	}}
 	for _, i := range rows {
 		resp.RowErrors = append(resp.RowErrors, &storagepb.RowError{
-			Index: i, Code: storagepb.RowError_FIELDS_ERROR, Message: "field n: value out of range"})
+			Index: i, Code: storagepb.RowError_FIELDS_ERROR, Message: "field n: value out of range",
+		})
 	}
 	return resp
 }

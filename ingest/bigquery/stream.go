@@ -81,7 +81,8 @@ var once = gax.WithRetry(func() gax.Retryer { return nil })
 // look asks for the table behind the default stream, and compares its schema with ours.
 func (s *Sink) look(ctx context.Context, client *managedwriter.Client) error {
 	live, err := client.GetWriteStream(ctx, &storagepb.GetWriteStreamRequest{
-		Name: s.ID.resource() + "/streams/_default", View: storagepb.WriteStreamView_FULL}, once)
+		Name: s.ID.resource() + "/streams/_default", View: storagepb.WriteStreamView_FULL,
+	}, once)
 	if err != nil {
 		return err
 	}
