@@ -12,7 +12,8 @@
 // A frame is one response. It owns its bytes until all its messages are settled;
 // messages are views into it, and a settlement copies nothing but the ack id into
 // the request that will carry it. So a message costs no allocation, no goroutine
-// and no map entry.
+// and no map entry. The bytes are then used for the next frame: a view that is kept
+// after its message was settled shows another message.
 //
 // A message is
 //
