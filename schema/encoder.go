@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"encoding/binary"
 	"fmt"
 	"unicode/utf8"
 )
@@ -113,10 +114,22 @@ func (e *Encoder) appendAttribute(dst []byte, c *column, m *Message) ([]byte, *R
 		return dst, nil
 	case c.maxBytes > 0 && len(v) > c.maxBytes:
 		return nil, c.tooLong(len(v))
-	case !utf8.Valid(v):
+	case !validUTF8(v):
 		return nil, reject(WrongType, "%s: the attribute is not UTF-8", c.name)
 	}
 	return appendBytes(dst, c.tag, v), nil
+}
+
+// validUTF8 is utf8.Valid, faster for short ASCII: most attributes.
+func validUTF8(b []byte) bool {
+	const high = 0x8080808080808080
+	for len(b) >= 8 && binary.LittleEndian.Uint64(b)&high == 0 {
+		b = b[8:]
+	}
+	for len(b) > 0 && b[0] < utf8.RuneSelf {
+		b = b[1:]
+	}
+	return utf8.Valid(b)
 }
 
 // appendRest appends the members that no column takes, as one object; nothing when
