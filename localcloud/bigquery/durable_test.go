@@ -226,20 +226,20 @@ func TestFileLockedByAnotherProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	ms := b.stream(ctx, t)
-	append := func() error {
+	add := func() error {
 		r, err := ms.AppendRows(ctx, ids("x"))
 		if err == nil {
 			_, err = r.GetResult(ctx)
 		}
 		return err
 	}
-	if st := grpcStatus(append()); st.Code() != codes.Unavailable || !strings.Contains(st.Message(), "locked") {
+	if st := grpcStatus(add()); st.Code() != codes.Unavailable || !strings.Contains(st.Message(), "locked") {
 		t.Errorf("status %v, want UNAVAILABLE that says why", st)
 	}
 	if err := other.exec("ROLLBACK"); err != nil {
 		t.Fatal(err)
 	}
-	if err := append(); err != nil {
+	if err := add(); err != nil {
 		t.Error(err)
 	}
 }

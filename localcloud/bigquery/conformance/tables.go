@@ -69,6 +69,20 @@ func (s *suite) testTable(ctx context.Context, t *testing.T) {
 	_, err = s.dataset.Table("not_there").Metadata(ctx)
 	wantREST(t, err, 404, "notFound")
 	wantREST(t, s.rest.Dataset("not_there").Table("x").Create(ctx, want), 404, "notFound")
+	listed := false
+	for it := s.dataset.Tables(ctx); ; {
+		next, err := it.Next()
+		if errors.Is(err, iterator.Done) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		listed = listed || next.TableID == table.TableID
+	}
+	if !listed {
+		t.Error("the list of tables lacks it")
+	}
 	if err := table.Delete(ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@
 // positional parameters, aggregates, window functions, and the functions in functions*.go.
 //
 // How values are kept is told in the doc of the package above; a TIMESTAMP or a DATE is text that
-// sorts. What differs from the service: a division by zero and an overflow of SUM give NULL
-// or an error of SQLite's words, and STRING compares by bytes.
+// sorts. What differs from the service: a division by zero is NULL, an overflow is SQLite's
+// affair, a column that is neither grouped nor aggregated is taken from some row of the group, and a
+// number in JSON keeps its text.
 package googlesql
