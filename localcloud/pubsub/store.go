@@ -28,27 +28,28 @@ CREATE TABLE IF NOT EXISTS pending (
   PRIMARY KEY (subscription, message)) WITHOUT ROWID;
 `
 
-// The statements that run for every batch of messages.
+// The statements that run for every batch of messages. CROSS JOIN fixes the order:
+// always from the few to the key, never through a backlog.
 const (
 	insertMessage = `INSERT INTO messages (id, topic, ordering_key, attributes, data) VALUES (?, ?, ?, ?, ?)`
 	insertPending = `INSERT INTO pending (subscription, message)
-		SELECT s.id, m.id FROM subscriptions s, messages m WHERE s.topic = ?1 AND m.id BETWEEN ?2 AND ?3`
+		SELECT s.id, m.id FROM subscriptions s CROSS JOIN messages m WHERE s.topic = ?1 AND m.id BETWEEN ?2 AND ?3`
 	// What is pending in no other subscription of the topic goes with its last one.
 	forgetMessages = `DELETE FROM messages WHERE id IN
 		(SELECT message FROM pending WHERE subscription = ?1 AND message BETWEEN ?2 AND ?3)
-		AND NOT EXISTS (SELECT 1 FROM subscriptions s JOIN pending p ON p.subscription = s.id
+		AND NOT EXISTS (SELECT 1 FROM subscriptions s CROSS JOIN pending p ON p.subscription = s.id
 			WHERE s.topic = ?4 AND s.id <> ?1 AND p.message = messages.id)`
 	deletePending = `DELETE FROM pending WHERE subscription = ?1 AND message BETWEEN ?2 AND ?3`
 	// What no subscription of the topic waits for.
 	deleteUnwanted = `DELETE FROM messages WHERE topic = ?1 AND id < ?2
-		AND NOT EXISTS (SELECT 1 FROM subscriptions s JOIN pending p ON p.subscription = s.id
+		AND NOT EXISTS (SELECT 1 FROM subscriptions s CROSS JOIN pending p ON p.subscription = s.id
 			WHERE s.topic = ?1 AND p.message = messages.id)`
 	selectPending = `SELECT m.id, m.ordering_key, m.attributes, m.data
-		FROM pending p JOIN messages m ON m.id = p.message
+		FROM pending p CROSS JOIN messages m ON m.id = p.message
 		WHERE p.subscription = ?1 AND p.message > ?2 ORDER BY p.message LIMIT ?3`
 	selectAgain = `SELECT m.id, m.ordering_key, m.attributes, m.data
-		FROM json_each(?2) j JOIN pending p ON p.subscription = ?1 AND p.message = j.value
-		JOIN messages m ON m.id = p.message`
+		FROM json_each(?2) j CROSS JOIN pending p ON p.subscription = ?1 AND p.message = j.value
+		CROSS JOIN messages m ON m.id = p.message`
 )
 
 // ErrInUse is Open's refusal of a file that another server has.

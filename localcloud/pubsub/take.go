@@ -63,7 +63,7 @@ func (q *subscription) take(ctx context.Context, f *flow, n int, deadline time.D
 				break
 			}
 		}
-		if !q.takeFresh(room, give) {
+		if !q.takeFresh(q.horizon(now), room, give) {
 			break
 		}
 	}
@@ -147,13 +147,15 @@ func (q *subscription) takeAgain(ctx context.Context, l *lot, now time.Time, n i
 }
 
 // takeFresh gives from the window; false when nothing of it may go now.
-func (q *subscription) takeFresh(room func() bool, give func(*entry, *payload)) bool {
+func (q *subscription) takeFresh(horizon int64, room func() bool, give func(*entry, *payload)) bool {
 	kept, gave := q.fresh[:0:0], false
 	i := 0
 	for ; i < len(q.fresh) && room(); i++ {
 		e := q.fresh[i]
 		switch {
 		case e.state != fresh:
+		case e.id < horizon:
+			q.settle(e)
 		case e.key != "" && q.busy[e.key]:
 			kept = append(kept, e)
 		default:

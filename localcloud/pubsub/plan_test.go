@@ -1,0 +1,41 @@
+package pubsub
+
+import (
+	"strings"
+	"testing"
+)
+
+// No statement of the hot path walks a table or builds an index on the way.
+func TestPlans(t *testing.T) {
+	s := open(t, Options{})
+	for name, c := range map[string]struct {
+		statement  string
+		parameters int
+	}{
+		"insertPending":  {insertPending, 3},
+		"forgetMessages": {forgetMessages, 4},
+		"deletePending":  {deletePending, 3},
+		"selectPending":  {selectPending, 3},
+		"selectAgain":    {selectAgain, 2},
+	} {
+		rows, err := s.store.read.Query("EXPLAIN QUERY PLAN "+c.statement, make([]any, c.parameters)...)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for rows.Next() {
+			var id, parent, unused int
+			var step string
+			if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
+				t.Fatal(err)
+			}
+			walks := strings.HasPrefix(step, "SCAN") && !strings.Contains(step, "j VIRTUAL TABLE")
+			backlog := strings.Contains(step, "subscription=?") && !strings.Contains(step, "message")
+			if walks || backlog || strings.Contains(step, "AUTOMATIC") {
+				t.Errorf("%s: %s", name, step)
+			}
+		}
+		if err := rows.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
