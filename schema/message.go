@@ -14,7 +14,8 @@ type Message struct {
 // Attribute is one key and value of a message.
 type Attribute struct{ Key, Value []byte }
 
-// Attr returns an attribute's value, and whether the message has it.
+// Attr returns an attribute's value, and whether the message has it. Of a key that
+// comes twice the first counts.
 func (m *Message) Attr(key string) ([]byte, bool) {
 	for i := range m.Attributes {
 		if string(m.Attributes[i].Key) == key {
