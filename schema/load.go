@@ -58,14 +58,17 @@ func (t *Table) uncompiled(file string, doc *yaml.Node) (errs []error) {
 	return errs
 }
 
-// mistyped finds what YAML lets pass: a key without a value, and a number or a
-// boolean where a text belongs.
+// mistyped finds what YAML lets pass: a key without a value, a number or a
+// boolean where a text belongs, and aliases, which may lead in a circle.
 func mistyped(file string, n *yaml.Node, key string) (errs []error) {
 	switch n.Kind {
 	case yaml.AliasNode:
-		return mistyped(file, n.Alias, key)
+		errs = append(errs, fmt.Errorf("%s:%d: %s is an alias: write the value out", file, n.Line, key))
 	case yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
+			if name := n.Content[i]; name.ShortTag() == "!!merge" {
+				errs = append(errs, fmt.Errorf("%s:%d: a merge: write the keys out", file, name.Line))
+			}
 			errs = append(errs, mistyped(file, n.Content[i+1], n.Content[i].Value)...)
 		}
 	case yaml.DocumentNode, yaml.SequenceNode:
@@ -127,15 +130,13 @@ func (f fault) line(doc *yaml.Node) int {
 	return max(1, at.Line)
 }
 
-// member follows documents and aliases to a mapping and returns the value under
-// the key, or the mapping itself for "".
+// member returns the value under the key of a document's mapping, or the mapping
+// itself for "".
 func member(n *yaml.Node, key string) *yaml.Node {
 	for n != nil {
 		switch {
 		case n.Kind == yaml.DocumentNode && len(n.Content) > 0:
 			n = n.Content[0]
-		case n.Kind == yaml.AliasNode:
-			n = n.Alias
 		case key == "":
 			return n
 		case n.Kind == yaml.MappingNode:
