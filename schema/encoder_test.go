@@ -73,3 +73,15 @@ func BenchmarkAppend(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkRejected(b *testing.B) {
+	plan, quarantine := builtinPlan(b, "temperature"), builtinPlan(b, "quarantine")
+	e := plan.NewEncoder(false)
+	m := message(`{"device_id":"device2","timestamp":1700000000.123,"temperature":21.437}`)
+	row := make([]byte, 0, 4096)
+	b.ReportAllocs()
+	for b.Loop() {
+		_, err := e.Append(row, m, now)
+		quarantine.AppendRejected(row, m, &Verdict{Rejection: err.(*Rejection), Claim: plan.ClaimOf(m.Data), Now: now})
+	}
+}
