@@ -58,16 +58,17 @@ func (t *Table) uncompiled(file string, doc *yaml.Node) (errs []error) {
 	return errs
 }
 
-// mistyped finds what YAML lets pass: a key without a value, a number or a
-// boolean where a text belongs, and aliases, which may lead in a circle.
+// mistyped finds what YAML lets pass: a value without a key, a key without a
+// value, merges, a number or a boolean where a text belongs, and aliases, which
+// may lead in a circle.
 func mistyped(file string, n *yaml.Node, key string) (errs []error) {
 	switch n.Kind {
 	case yaml.AliasNode:
 		errs = append(errs, fmt.Errorf("%s:%d: %s is an alias: write the value out", file, n.Line, key))
 	case yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			if name := n.Content[i]; name.ShortTag() == "!!merge" {
-				errs = append(errs, fmt.Errorf("%s:%d: a merge: write the keys out", file, name.Line))
+			if name := n.Content[i]; name.ShortTag() != "!!str" {
+				errs = append(errs, fmt.Errorf("%s:%d: %q is no key", file, name.Line, name.Value))
 			}
 			errs = append(errs, mistyped(file, n.Content[i+1], n.Content[i].Value)...)
 		}

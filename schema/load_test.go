@@ -59,7 +59,8 @@ func TestLoadIsStrict(t *testing.T) {
 		{"null for a list", "[device_id]", "", "t.yaml:6: "},
 		{"alias", "cluster: [device_id]", "cluster: &c [device_id, *c]", "t.yaml:6: "},
 		{"alias of a text", "Humidity readings.\nclaim: device_id", "&d Humidity.\nclaim: *d", "t.yaml:3: claim is an alias"},
-		{"merge", "partition: at\n", "<<: {partition: at}\n", "t.yaml:5: a merge"},
+		{"merge", "partition: at\n", "<<: {partition: at}\n", "t.yaml:5: \"<<\" is no key"},
+		{"value without a key", "claim: device_id", ": device_id", "t.yaml:3: \"\" is no key"},
 
 		{"no name", "name: humidity\n", "", `t.yaml:1: name "" is no table name`},
 		{"name", "name: humidity", "name: hum-idity", `t.yaml:1: name "hum-idity" is no table name`},
@@ -128,7 +129,7 @@ func TestLoadIsStrict(t *testing.T) {
 
 // Load survives what it cannot take, and what it takes can be exported.
 func FuzzLoad(f *testing.F) {
-	for _, src := range []string{good, "columns: &c [*c]", "name: &c [*c]", "&a {columns: [*a]}", "&a [*a]", "? [a]\n: b", "columns: [{<<: {name: x}}]"} {
+	for _, src := range []string{good, "columns: &c [*c]", "name: &c [*c]", "&a {columns: [*a]}", "&a [*a]", ": &c [*c]", "? [a]\n: b", "columns: [{<<: {name: x}}]"} {
 		f.Add([]byte(src))
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {
