@@ -5,7 +5,8 @@
 //	  ×N streams      │                              │
 //	                  ▼                     Ack │    │ Return
 //	              open frames ◀─────────────────┴────┘
-//	                  │ half of a lease is over     │ 1000 ids, or 10 ms
+//	                  │ after 1 s, then each half   │ 1000 ids, or 10 ms
+//	                  │ of a lease                  │
 //	                  ▼                             ▼
 //	          ModifyAckDeadline 60 s     Acknowledge ×2, ModifyAckDeadline 0
 //
@@ -18,7 +19,8 @@
 // A message is
 //
 //	waiting   the service has it. Streams read only while the budget has credit
-//	open      delivered, its lease extended whenever half of it is over
+//	open      delivered; its lease is extended after 1 s, and whenever half of it
+//	          is over
 //	settled   in a request; the lease is left to itself, the credit not yet back
 //	gone      the request was answered, or given up: the credit is back
 //

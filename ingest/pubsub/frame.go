@@ -29,6 +29,7 @@ type frame struct {
 	left     int      // not yet settled
 	received time.Time
 	lease    time.Time // when it ends, if it is not extended
+	due      time.Time // when to extend it
 	place    *list.Element
 }
 

@@ -8,12 +8,20 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
+// The first extension comes soon: when a lease began is not known for certain, as a
+// response may have waited in buffers, nor how long it is, as a service may grant
+// less than it was asked for. Who is quick needs none.
+const (
+	firstExtension = time.Second
+	leaseTick      = time.Second / 2
+)
+
 // track starts the lease of a frame that was received now.
 func (s *Source) track(f *frame) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f.received = time.Now()
-	f.lease = f.received.Add(s.Deadline)
+	f.lease, f.due = f.received.Add(s.Deadline), f.received.Add(firstExtension)
 	f.place = s.open.PushBack(f)
 }
 
@@ -30,9 +38,7 @@ func (s *Source) oldest() time.Time {
 // keepLeases extends leases until ctx ends. It shares nothing with the sending of
 // settlements but a lock that is never held over a call.
 func (s *Source) keepLeases(ctx context.Context) {
-	// A lease is extended when less than half of it is left: three eighths at the
-	// least are then left for the call, and for a second and third try.
-	tick := time.NewTicker(s.Deadline / 8)
+	tick := time.NewTicker(leaseTick)
 	defer tick.Stop()
 	for {
 		select {
@@ -51,14 +57,14 @@ type extension struct {
 	err    error
 }
 
-// extend extends each lease that is half over. What fails is due again at the next
-// tick.
+// extend extends each lease that is due, and then again when half of it is over.
+// What fails is due after an eighth: that leaves time for three more tries.
 func (s *Source) extend(ctx context.Context) {
 	now := time.Now()
 	var all []*extension
 	var g errgroup.Group
 	g.SetLimit(4)
-	frames, next := s.ending(now.Add(s.Deadline/2)), 0
+	frames, next := s.due(now), 0
 	for len(frames) > 0 {
 		e := &extension{request: s.extensions.request()}
 		if frames, next = s.gather(e, frames, next); e.ids > 0 {
@@ -75,13 +81,13 @@ func (s *Source) extend(ctx context.Context) {
 	s.renewed(now, all)
 }
 
-// ending lists the frames whose lease ends before t.
-func (s *Source) ending(t time.Time) []*frame {
+// due lists the frames whose lease is to be extended.
+func (s *Source) due(now time.Time) []*frame {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var frames []*frame
 	for e := s.open.Front(); e != nil; e = e.Next() {
-		if f := e.Value.(*frame); f.lease.Before(t) {
+		if f := e.Value.(*frame); !f.due.After(now) {
 			frames = append(frames, f)
 		}
 	}
@@ -110,8 +116,8 @@ func (s *Source) gather(e *extension, frames []*frame, next int) ([]*frame, int)
 	return nil, 0
 }
 
-// renewed books the answers. A frame whose messages were in two requests has the
-// lease of the one that failed.
+// renewed books the answers. A frame whose messages were in two requests is due as
+// the one that failed.
 func (s *Source) renewed(now time.Time, all []*extension) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -119,7 +125,7 @@ func (s *Source) renewed(now time.Time, all []*extension) {
 		if e.err == nil {
 			s.Metrics.LeaseExtensions.Add(float64(e.ids))
 			for _, f := range e.frames {
-				f.lease = now.Add(s.Deadline)
+				f.lease, f.due = now.Add(s.Deadline), now.Add(s.Deadline/2)
 			}
 		}
 	}
@@ -127,7 +133,7 @@ func (s *Source) renewed(now time.Time, all []*extension) {
 		if e.err != nil {
 			s.Log.Warn("leases were not extended", zap.String("subscription", s.Subscription), zap.Int("messages", e.ids), zap.Error(bounded(e.err)))
 			for _, f := range e.frames {
-				f.lease = now.Add(s.Deadline / 2)
+				f.due = now.Add(s.Deadline / 8)
 			}
 		}
 	}

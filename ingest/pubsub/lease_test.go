@@ -128,3 +128,32 @@ func TestExtensionsThatFailAreTriedAgainInTime(t *testing.T) {
 		r.wantRedelivered(0)
 	})
 }
+
+func TestShorterLeaseThanAskedForIsExtendedInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService()
+		s.grants = 2 * time.Second
+		s.publish(10)
+		var k kept
+		r := s.pull(t, k.deliver)
+		pass(5 * time.Minute)
+		r.Ack(k.take())
+		r.wantAcked(10)
+		r.mustEnd()
+		r.wantRedelivered(0)
+	})
+}
+
+func TestWhoIsQuickNeedsNoExtension(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService()
+		s.publish(1000)
+		r := s.pull(t, nil)
+		r.wantAcked(1000)
+		pass(time.Minute)
+		r.mustEnd()
+		if s.modCalls != 0 {
+			t.Errorf("%d calls", s.modCalls)
+		}
+	})
+}

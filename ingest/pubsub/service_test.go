@@ -28,10 +28,11 @@ const subscription = "projects/p/subscriptions/s"
 type service struct {
 	pubsubpb.UnimplementedSubscriberServer
 
-	batch    int  // messages a response
-	once     bool // exactly-once delivery
-	answers  int  // pings that are answered; -1: all
-	padding  int  // bytes more in each ack id
+	batch    int           // messages a response
+	once     bool          // exactly-once delivery
+	answers  int           // pings that are answered; -1: all
+	grants   time.Duration // the first lease; 0: as asked
+	padding  int           // bytes more in each ack id
 	opening  func(n int) error
 	before   func(n int, stream pubsubpb.Subscriber_StreamingPullServer) error // may send what it likes
 	broken   func(ctx context.Context) error                                   // ends a stream
@@ -135,7 +136,10 @@ func (s *service) StreamingPull(stream pubsubpb.Subscriber_StreamingPullServer) 
 		}
 	}
 	l := &lane{maxMessages: int(first.MaxOutstandingMessages), maxBytes: int(first.MaxOutstandingBytes)}
-	deadline := time.Duration(first.StreamAckDeadlineSeconds) * time.Second
+	deadline := s.grants
+	if deadline == 0 {
+		deadline = time.Duration(first.StreamAckDeadlineSeconds) * time.Second
+	}
 	pings := make(chan error)
 	ctx, cancel := context.WithCancel(stream.Context())
 	defer cancel()
