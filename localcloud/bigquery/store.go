@@ -39,37 +39,39 @@ const writePragmas = "_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_prag
 const readPragmas = "mode=ro&_pragma=busy_timeout(5000)&_pragma=query_only(1)&_pragma=case_sensitive_like(1)" +
 	"&_pragma=trusted_schema(0)&_defensive=1&_dqs=0"
 
-func openStore(file string) (s *store, err error) {
-	s = &store{file: file}
+func openStore(file string) (*store, error) {
+	s := &store{file: file}
+	var err error
 	if s.lock, err = lock(file); err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = s.explain(err)
-			s.close()
-		}
-	}()
-	s.uri = "file:" + (&url.URL{Path: file}).EscapedPath()
+	if err := s.open(); err != nil {
+		return nil, errors.Join(s.explain(err), s.close())
+	}
+	return s, nil
+}
+
+func (s *store) open() (err error) {
+	s.uri = "file:" + (&url.URL{Path: s.file}).EscapedPath()
 	if s.writer, err = openWriter(s.uri + "?" + writePragmas); err != nil {
-		return nil, err
+		return err
 	}
 	for _, ddl := range []string{
 		"CREATE TABLE IF NOT EXISTS _datasets (project TEXT, dataset TEXT, resource TEXT, PRIMARY KEY (project, dataset))",
 		"CREATE TABLE IF NOT EXISTS _tables (project TEXT, dataset TEXT, name TEXT, resource TEXT, PRIMARY KEY (project, dataset, name))",
 	} {
 		if err = s.writer.exec(ddl); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	r := &reader{name: s.uri + "?" + readPragmas}
 	if err = googlesql.Register(&r.driver); err != nil {
-		return nil, err
+		return err
 	}
 	s.readers = sql.OpenDB(r)
 	s.readers.SetMaxOpenConns(8)
 	s.readers.SetMaxIdleConns(8)
-	return s, nil
+	return nil
 }
 
 func (s *store) close() error {
