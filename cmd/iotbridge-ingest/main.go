@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -62,6 +63,11 @@ func run(args []string) int {
 	log := s.Flags.Logger(os.Stderr)
 	defer log.Sync() //nolint:errcheck // a terminal cannot be synced
 	memlimit.Set(log)
+	if os.Getenv("GOGC") == "" {
+		// Little garbage is made for what is held: collecting twice as often costs
+		// next to nothing, and half the memory that lies idle.
+		debug.SetGCPercent(50)
+	}
 	log.Info("starting", zap.Stringer("build", buildinfo.Current()))
 	if err := ingestd.Run(ctx, s.Settings, log, ops.NewRegistry()); err != nil {
 		log.Error("ended", zap.Error(err))
