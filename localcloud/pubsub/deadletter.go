@@ -20,7 +20,7 @@ func (q *subscription) exhausted(e *entry) bool {
 func (s *Server) bury(ctx context.Context, q *subscription, dead []*entry) {
 	for _, e := range dead {
 		q.mu.Lock()
-		policy, p := q.config.Load().GetDeadLetterPolicy(), e.payload
+		policy, p, attempts := q.config.Load().GetDeadLetterPolicy(), e.payload, e.attempts
 		q.mu.Unlock()
 		if policy == nil || p == nil {
 			continue
@@ -36,7 +36,7 @@ func (s *Server) bury(ctx context.Context, q *subscription, dead []*entry) {
 		if m.Attributes == nil {
 			m.Attributes = map[string]string{}
 		}
-		m.Attributes["CloudPubSubDeadLetterSourceDeliveryCount"] = strconv.Itoa(int(e.attempts))
+		m.Attributes["CloudPubSubDeadLetterSourceDeliveryCount"] = strconv.Itoa(int(attempts))
 		m.Attributes["CloudPubSubDeadLetterSourceSubscription"] = short(q.name)
 		m.Attributes["CloudPubSubDeadLetterSourceSubscriptionProject"] = short(project(q.name))
 		m.Attributes["CloudPubSubDeadLetterSourceTopicPublishTime"] = time.UnixMicro(e.id).UTC().Format("2006-01-02T15:04:05.000-07:00")

@@ -79,6 +79,7 @@ var suite = []struct {
 	{"DeadLetter", deadLetter},
 	{"OrderingKeys", orderingKeys},
 	{"ExactlyOnce", exactlyOnce},
+	{"ExactlyOnceStockClient", exactlyOnceStockClient},
 	{"StreamManyPerResponse", streamManyPerResponse},
 	{"StreamFlowControl", streamFlowControl},
 	{"StreamFlowControlBytes", streamFlowControlBytes},
