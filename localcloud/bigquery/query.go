@@ -2,9 +2,6 @@ package bigquery
 
 import (
 	"context"
-	"encoding/base64"
-	"fmt"
-	"strconv"
 	"time"
 
 	bq "google.golang.org/api/bigquery/v2"
@@ -56,65 +53,6 @@ func (r *result) add(cells []any) error {
 		return &apiError{403, "responseTooLarge", "Response too large to return: the local BigQuery keeps at most 1,000,000 rows and 256 MiB of a result"}
 	}
 	return nil
-}
-
-// cellText is a value as REST tells it; false is NULL. A TIMESTAMP is µs since the epoch here.
-func cellText(typ googlesql.Type, v any) (string, bool) {
-	if v == nil {
-		return "", false
-	}
-	switch typ {
-	case googlesql.Bytes:
-		switch v := v.(type) {
-		case []byte:
-			return base64.StdEncoding.EncodeToString(v), true
-		case string:
-			return base64.StdEncoding.EncodeToString([]byte(v)), true
-		}
-	case googlesql.Bool:
-		return strconv.FormatBool(v != int64(0) && v != false), true
-	case googlesql.Float64:
-		if n, ok := v.(int64); ok {
-			v = float64(n)
-		}
-		return googlesql.FormatFloat(v), true
-	case googlesql.Timestamp:
-		if micros, ok := googlesql.ParseStoredTimestamp(fmt.Sprint(v)); ok {
-			return strconv.FormatInt(micros, 10), true
-		}
-	}
-	if b, ok := v.([]byte); ok {
-		return string(b), true
-	}
-	return fmt.Sprint(v), true
-}
-
-// page is a part of the rows as REST tells them.
-func (r *result) page(from, to int, wholeMicros bool) []*bq.TableRow {
-	out := make([]*bq.TableRow, 0, to-from)
-	for _, row := range r.rows[from:to] {
-		cells := make([]*bq.TableCell, len(row))
-		for i, v := range row {
-			if r.columns[i].Type == googlesql.Timestamp && v != nil && !wholeMicros {
-				micros, _ := strconv.ParseInt(v.(string), 10, 64)
-				v = strconv.FormatFloat(float64(micros)/1e6, 'E', -1, 64)
-			}
-			cells[i] = &bq.TableCell{V: v}
-			if v == nil {
-				cells[i].NullFields = []string{"V"}
-			}
-		}
-		out = append(out, &bq.TableRow{F: cells})
-	}
-	return out
-}
-
-func restSchema(columns []googlesql.Column) *bq.TableSchema {
-	s := &bq.TableSchema{}
-	for _, c := range columns {
-		s.Fields = append(s.Fields, &bq.TableFieldSchema{Name: c.Name, Type: restTypes[c.Type], Mode: "NULLABLE"})
-	}
-	return s
 }
 
 // relations finds tables and views for the translation. A name of two parts is one of project,
@@ -173,28 +111,4 @@ func (s *Server) describeView(_ context.Context, n tableName, r *bq.Table) error
 		f.Description = descriptions[f.Name]
 	}
 	return nil
-}
-
-// listRows is tabledata.list.
-func (s *Server) listRows(c *call) (any, error) {
-	t := s.catalog.table(c.table)
-	if t == nil || t.isView() {
-		return nil, notFound("Table", c.table.rest())
-	}
-	n, err := s.count(c.Context(), t)
-	if err != nil {
-		return nil, err
-	}
-	from, to, next := c.page(int(n), maxPage)
-	r := &result{}
-	for _, col := range t.columns {
-		r.columns = append(r.columns, googlesql.Column{Name: col.name, Type: col.typ})
-	}
-	query := "SELECT * FROM " + quote(t.name.String()) + " WHERE rowid > ? AND rowid <= ? ORDER BY rowid"
-	if err := s.store.read(c.Context(), query, []any{from, to}, r.add); err != nil {
-		return nil, s.store.explain(err)
-	}
-	list := &bq.TableDataList{Kind: "bigquery#tableDataList", TotalRows: n, PageToken: next, ForceSendFields: []string{"TotalRows"}}
-	list.Rows = r.page(0, len(r.rows), wholeMicros(c))
-	return list, nil
 }
