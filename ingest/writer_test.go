@@ -1,6 +1,8 @@
 package ingest
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"iotbridge/schema"
 )
@@ -511,4 +515,71 @@ func TestMemoryOfAFailedAppendIsNotReused(t *testing.T) {
 			}
 		}
 	})
+}
+
+// BigQuery is down for a day: nothing is handed back, which would count as a
+// delivery attempt against a dead-letter policy, and nothing is quarantined.
+func TestB43_DayOfOutage(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBed(t, honest(0, 1000)...)
+		start := time.Now()
+		b.table.answer = func(int, []string) error {
+			if time.Since(start) < 23*time.Hour {
+				return &Held{Unavailable, "the service is down"}
+			}
+			return nil
+		}
+		b.run()
+		b.allStored(1000)
+		b.quarantined(nil)
+		if n := len(b.source.returned); n != 0 {
+			t.Errorf("%d messages were handed back", n)
+		}
+	})
+}
+
+// Nobody asked for decompression: a compressed body is no JSON object.
+func TestG9_CompressedBody(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var z bytes.Buffer
+		w := gzip.NewWriter(&z)
+		if _, err := w.Write(make([]byte, 1<<20)); err != nil || w.Close() != nil {
+			t.Fatal(err)
+		}
+		b := newBed(t, message("0", "device1", z.String()))
+		b.run()
+		b.quarantined(map[string]schema.Reason{"0": schema.MalformedBody})
+		if got := b.lies.column("0", "data"); got != z.String() {
+			t.Errorf("%d raw bytes, want %d", len(got), z.Len())
+		}
+	})
+}
+
+// The number of series does not depend on who sends what.
+func TestG14_LabelsAreClosed(t *testing.T) {
+	series := func(devices int) (n int) {
+		bubble(t, func(t *testing.T) {
+			var in []schema.Message
+			for i := range devices {
+				device := fmt.Sprintf("device%d", i)
+				in = append(in, message(fmt.Sprint(2*i), device, `{"timestamp":1,"temperature":1}`),
+					message(fmt.Sprint(2*i+1), device, fmt.Sprintf(`{"device_id":"x%d"}`, i)))
+			}
+			b := newBed(t, in...)
+			reg := prometheus.NewRegistry()
+			b.worker.Metrics = NewMetrics(reg)
+			b.run()
+			families, err := reg.Gather()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range families {
+				n += len(f.GetMetric())
+			}
+		})
+		return n
+	}
+	if few, many := series(1), series(5000); few != many {
+		t.Errorf("%d series with one device, %d with 5,000", few, many)
+	}
 }

@@ -275,3 +275,17 @@ func TestB60_LittleMemory(t *testing.T) {
 	s.worker("--max-outstanding-bytes=1048576")
 	t.Logf("%d duplicates", s.exact())
 }
+
+// What a device says can only collide with what the same device of the same
+// registry said.
+func TestG11_ReadingsOfOthersAreNotErased(t *testing.T) {
+	s := start(t)
+	s.subscribe()
+	s.worker("--create-tables")
+	same := `{"timestamp":1700000001,"temperature":21.4,"reading_id":"r-1"}`
+	s.send(reading(same), reading(same, "deviceId", "device2"), reading(same, "deviceRegistryId", "other"), reading(same))
+	s.eventually(4, stored)
+	if n := s.number(views); n != 3 {
+		t.Errorf("the dedup view shows %d readings, want 3", n)
+	}
+}
