@@ -93,8 +93,10 @@ func request(n int) *pubsubpb.PublishRequest {
 	for range n {
 		req.Messages = append(req.Messages, &pubsubpb.PubsubMessage{
 			Data: []byte(`{"device_id":"device1","timestamp":1700000000.123,"temperature":21.437}`),
-			Attributes: map[string]string{"deviceId": "device1", "deviceNumId": "2800000000000001", "deviceRegistryId": "fleet",
-				"deviceRegistryLocation": "europe-west1", "projectId": "p", "subFolder": ""},
+			Attributes: map[string]string{
+				"deviceId": "device1", "deviceNumId": "2800000000000001", "deviceRegistryId": "fleet",
+				"deviceRegistryLocation": "europe-west1", "projectId": "p", "subFolder": "",
+			},
 		})
 	}
 	return req

@@ -229,8 +229,10 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s answers %v", name, err)
 		}
 	}
-	_, err := c.sub.Seek(within(t, 10*time.Second), &pubsubpb.SeekRequest{Subscription: subName,
-		Target: &pubsubpb.SeekRequest_Snapshot{Snapshot: "projects/p/snapshots/s"}})
+	_, err := c.sub.Seek(within(t, 10*time.Second), &pubsubpb.SeekRequest{
+		Subscription: subName,
+		Target:       &pubsubpb.SeekRequest_Snapshot{Snapshot: "projects/p/snapshots/s"},
+	})
 	if status.Code(err) != codes.Unimplemented {
 		t.Errorf("a snapshot answers %v", err)
 	}

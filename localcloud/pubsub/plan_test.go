@@ -18,24 +18,33 @@ func TestPlans(t *testing.T) {
 		"selectPending":  {selectPending, 3},
 		"selectAgain":    {selectAgain, 2},
 	} {
-		rows, err := s.store.read.Query("EXPLAIN QUERY PLAN "+c.statement, make([]any, c.parameters)...)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		for rows.Next() {
-			var id, parent, unused int
-			var step string
-			if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
-				t.Fatal(err)
-			}
+		for _, step := range plan(t, s.store, c.statement, c.parameters) {
 			walks := strings.HasPrefix(step, "SCAN") && !strings.Contains(step, "j VIRTUAL TABLE")
 			backlog := strings.Contains(step, "subscription=?") && !strings.Contains(step, "message")
 			if walks || backlog || strings.Contains(step, "AUTOMATIC") {
 				t.Errorf("%s: %s", name, step)
 			}
 		}
-		if err := rows.Close(); err != nil {
+	}
+}
+
+func plan(t *testing.T, st *store, statement string, parameters int) (steps []string) {
+	t.Helper()
+	rows, err := st.read.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+statement, make([]any, parameters)...)
+	if err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, parent, unused int
+		var step string
+		if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
 			t.Fatal(err)
 		}
+		steps = append(steps, step)
 	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return steps
 }

@@ -125,7 +125,8 @@ func (c *cloud) publish(t testing.TB, from, n int) (ids []string) {
 		req := &pubsubpb.PublishRequest{Topic: topicName}
 		for range min(n, 1000) {
 			req.Messages = append(req.Messages, &pubsubpb.PubsubMessage{
-				Data: fmt.Appendf(nil, "%d", from), Attributes: map[string]string{"deviceId": "device1"}})
+				Data: fmt.Appendf(nil, "%d", from), Attributes: map[string]string{"deviceId": "device1"},
+			})
 			from++
 		}
 		n -= len(req.Messages)

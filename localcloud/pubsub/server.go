@@ -58,8 +58,10 @@ type topic struct {
 
 // Open reads the file, or makes it. One process may have it open.
 func Open(file string, opts Options) (*Server, error) {
-	s := &Server{opts: opts, now: opts.Now, stopping: make(chan struct{}),
-		topics: map[string]*topic{}, subscriptions: map[string]*subscription{}}
+	s := &Server{
+		opts: opts, now: opts.Now, stopping: make(chan struct{}),
+		topics: map[string]*topic{}, subscriptions: map[string]*subscription{},
+	}
 	if s.now == nil {
 		s.now = time.Now
 	}

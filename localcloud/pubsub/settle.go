@@ -99,7 +99,9 @@ func (st *stream) settle(ctx context.Context, req *pubsubpb.StreamingPullRequest
 			good, bad := split(req.ModifyDeadlineAckIds, stale)
 			st.confirmed(ctx, &pubsubpb.StreamingPullResponse{
 				ModifyAckDeadlineConfirmation: &pubsubpb.StreamingPullResponse_ModifyAckDeadlineConfirmation{
-					AckIds: good, InvalidAckIds: bad}})
+					AckIds: good, InvalidAckIds: bad,
+				},
+			})
 		}
 	}
 	if len(req.AckIds) == 0 {

@@ -117,8 +117,10 @@ func (st *store) connect(durable bool) (err error) {
 		stmt **sql.Stmt
 		text string
 	}{
-		{&st.insertMessage, insertMessage}, {&st.insertPending, insertPending},
-		{&st.forgetMessages, forgetMessages}, {&st.deletePending, deletePending},
+		{&st.insertMessage, insertMessage},
+		{&st.insertPending, insertPending},
+		{&st.forgetMessages, forgetMessages},
+		{&st.deletePending, deletePending},
 	} {
 		if *s.stmt, err = st.write.PrepareContext(ctx, s.text); err != nil {
 			return err
@@ -139,7 +141,7 @@ func lock(file string) (*sql.DB, error) {
 		return nil, err
 	}
 	db.SetMaxOpenConns(1)
-	if _, err := db.Exec(`PRAGMA user_version = 1`); err != nil {
+	if _, err := db.ExecContext(context.Background(), `PRAGMA user_version = 1`); err != nil {
 		db.Close()
 		return nil, err
 	}

@@ -81,8 +81,10 @@ type subscription struct {
 }
 
 func newSubscription(id, topic, created int64, config *pubsubpb.Subscription, st *store, leases *atomic.Int64) *subscription {
-	q := &subscription{id: id, topic: topic, created: created, name: config.Name, store: st, leases: leases,
-		gone: make(chan struct{}), changed: make(chan struct{})}
+	q := &subscription{
+		id: id, topic: topic, created: created, name: config.Name, store: st, leases: leases,
+		gone: make(chan struct{}), changed: make(chan struct{}),
+	}
 	q.config.Store(config)
 	q.reset()
 	return q
@@ -175,11 +177,13 @@ func (h timed) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
 	h[i].place, h[j].place = i, j
 }
+
 func (h *timed) Push(x any) {
 	e := x.(*entry)
 	e.place = len(*h)
 	*h = append(*h, e)
 }
+
 func (h *timed) Pop() any {
 	old := *h
 	e := old[len(old)-1]

@@ -58,7 +58,8 @@ func TestExtendedLease(t *testing.T) {
 		for range 10 {
 			wait(9 * time.Second)
 			_, err := s.ModifyAckDeadline(t.Context(), &pubsubpb.ModifyAckDeadlineRequest{
-				Subscription: testSub, AckIds: []string{got[0].AckId}, AckDeadlineSeconds: 10})
+				Subscription: testSub, AckIds: []string{got[0].AckId}, AckDeadlineSeconds: 10,
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -143,7 +144,8 @@ func TestB45_SeekReplaysADay(t *testing.T) {
 		s := open(t, Options{})
 		_, err := s.UpdateTopic(t.Context(), &pubsubpb.UpdateTopicRequest{
 			Topic:      &pubsubpb.Topic{Name: testTopic, MessageRetentionDuration: durationpb.New(24 * time.Hour)},
-			UpdateMask: mask("message_retention_duration")})
+			UpdateMask: mask("message_retention_duration"),
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

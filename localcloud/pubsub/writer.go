@@ -83,19 +83,24 @@ func (w *writer) transact(group []change) error {
 	}
 	for _, c := range group {
 		if err := c.apply(); err != nil {
-			w.store.write.ExecContext(ctx, "ROLLBACK")
-			return err
+			return w.rollBack(err)
 		}
 	}
 	if _, err := w.store.write.ExecContext(ctx, "COMMIT"); err != nil {
-		w.store.write.ExecContext(ctx, "ROLLBACK")
-		return err
+		return w.rollBack(err)
 	}
 	return nil
 }
 
-// send queues a change; false when the writer has stopped or ctx has ended, and
-// then settled is never called.
+// rollBack says why. That it fails itself is no news: SQLite has rolled back already
+// after some errors, and the next BEGIN tells of all others.
+func (w *writer) rollBack(why error) error {
+	_, _ = w.store.write.ExecContext(context.Background(), "ROLLBACK")
+	return why
+}
+
+// send queues a change. On an error settled is never called, as it may not be when
+// the writer stops.
 func (w *writer) send(ctx context.Context, c change) error {
 	select {
 	case w.changes <- c:

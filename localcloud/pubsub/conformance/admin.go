@@ -33,7 +33,8 @@ func updateSubscription(t *testing.T, w *world) {
 	admin := w.client.SubscriptionAdminClient
 	s, err := admin.UpdateSubscription(within(t), &pubsubpb.UpdateSubscriptionRequest{
 		Subscription: &pubsubpb.Subscription{Name: w.sub, AckDeadlineSeconds: 42, MessageRetentionDuration: durationpb.New(time.Hour)},
-		UpdateMask:   &fieldmaskpb.FieldMask{Paths: []string{"ack_deadline_seconds", "message_retention_duration"}}})
+		UpdateMask:   &fieldmaskpb.FieldMask{Paths: []string{"ack_deadline_seconds", "message_retention_duration"}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +43,8 @@ func updateSubscription(t *testing.T, w *world) {
 	}
 	for _, paths := range [][]string{nil, {"no_such_field"}, {"topic"}} {
 		_, err = admin.UpdateSubscription(within(t), &pubsubpb.UpdateSubscriptionRequest{
-			Subscription: &pubsubpb.Subscription{Name: w.sub, Topic: w.topic}, UpdateMask: &fieldmaskpb.FieldMask{Paths: paths}})
+			Subscription: &pubsubpb.Subscription{Name: w.sub, Topic: w.topic}, UpdateMask: &fieldmaskpb.FieldMask{Paths: paths},
+		})
 		if status.Code(err) != codes.InvalidArgument {
 			t.Errorf("an update of %q answers %v", paths, err)
 		}

@@ -12,7 +12,8 @@ import (
 func (w *world) seek(t *testing.T, at time.Time) {
 	t.Helper()
 	_, err := w.client.SubscriptionAdminClient.Seek(within(t), &pubsubpb.SeekRequest{
-		Subscription: w.sub, Target: &pubsubpb.SeekRequest_Time{Time: timestamppb.New(at)}})
+		Subscription: w.sub, Target: &pubsubpb.SeekRequest_Time{Time: timestamppb.New(at)},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,7 +48,8 @@ func (w *world) ack(t *testing.T, sub string, messages ...*pubsubpb.ReceivedMess
 func (w *world) modify(t *testing.T, seconds int32, messages ...*pubsubpb.ReceivedMessage) {
 	t.Helper()
 	err := w.client.SubscriptionAdminClient.ModifyAckDeadline(within(t), &pubsubpb.ModifyAckDeadlineRequest{
-		Subscription: w.sub, AckIds: ackIDs(messages), AckDeadlineSeconds: seconds})
+		Subscription: w.sub, AckIds: ackIDs(messages), AckDeadlineSeconds: seconds,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
