@@ -200,3 +200,14 @@ func TestAcknowledgedByAll(t *testing.T) {
 		t.Errorf("%d messages are kept for nobody", n)
 	}
 }
+
+// Durable syncs each commit.
+func TestDurable(t *testing.T) {
+	for durable, want := range map[bool]int{false: 1, true: 2} { // NORMAL, FULL
+		s := open(t, Options{Durable: durable})
+		var got int
+		if err := s.store.write.QueryRowContext(t.Context(), "PRAGMA synchronous").Scan(&got); err != nil || got != want {
+			t.Errorf("durable %v: synchronous is %d, %v", durable, got, err)
+		}
+	}
+}

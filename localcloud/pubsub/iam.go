@@ -5,9 +5,12 @@ import (
 	"strings"
 
 	"cloud.google.com/go/iam/apiv1/iampb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
-// TestIamPermissions grants everything on what exists.
+// TestIamPermissions grants everything on what exists and, as documented, nothing
+// on what does not.
 func (s *Server) TestIamPermissions(ctx context.Context, req *iampb.TestIamPermissionsRequest) (*iampb.TestIamPermissionsResponse, error) {
 	return call(ctx, s, "TestIamPermissions", req, func() (*iampb.TestIamPermissionsResponse, error) {
 		var err error
@@ -16,7 +19,11 @@ func (s *Server) TestIamPermissions(ctx context.Context, req *iampb.TestIamPermi
 		} else {
 			_, err = s.subscription(req.Resource)
 		}
-		if err != nil {
+		switch status.Code(err) {
+		case codes.OK:
+		case codes.NotFound:
+			return &iampb.TestIamPermissionsResponse{}, nil
+		default:
 			return nil, err
 		}
 		return &iampb.TestIamPermissionsResponse{Permissions: req.Permissions}, nil

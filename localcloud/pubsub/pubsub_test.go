@@ -39,6 +39,7 @@ type cloud struct {
 	addr   string
 	pub    pubsubpb.PublisherClient
 	sub    pubsubpb.SubscriberClient
+	halt   context.CancelFunc // ends Run
 	stop   func()
 }
 
@@ -66,6 +67,7 @@ func start(t testing.TB, file string, opts pubsub.Options) *cloud {
 	}
 	stopped := false
 	c := &cloud{server: s, addr: l.Addr().String(), pub: pubsubpb.NewPublisherClient(conn), sub: pubsubpb.NewSubscriberClient(conn)}
+	c.halt = cancel
 	c.stop = func() {
 		if stopped {
 			return

@@ -2,10 +2,12 @@ package conformance
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"cloud.google.com/go/iam/apiv1/iampb"
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"google.golang.org/api/iterator"
 	"google.golang.org/grpc/codes"
@@ -71,6 +73,21 @@ func listing(t *testing.T, w *world) {
 	subs := w.client.TopicAdminClient.ListTopicSubscriptions(within(t), &pubsubpb.ListTopicSubscriptionsRequest{Topic: w.topic})
 	if name, err := subs.Next(); name != w.sub || err != nil {
 		t.Errorf("the topic's subscription is %q, %v", name, err)
+	}
+}
+
+// permissions: what a start-up check asks for.
+func permissions(t *testing.T, w *world) {
+	w.create(t)
+	want := []string{"pubsub.subscriptions.consume"}
+	r, err := w.client.SubscriptionAdminClient.TestIamPermissions(within(t), &iampb.TestIamPermissionsRequest{Resource: w.sub, Permissions: want})
+	if err != nil || !slices.Equal(r.Permissions, want) {
+		t.Errorf("granted are %q, %v", r.GetPermissions(), err)
+	}
+	r, err = w.client.SubscriptionAdminClient.TestIamPermissions(within(t),
+		&iampb.TestIamPermissionsRequest{Resource: w.subName("absent"), Permissions: want})
+	if err != nil || len(r.Permissions) > 0 { // "an empty set of permissions, not a NOT_FOUND error"
+		t.Errorf("on what is not there are granted %q, %v", r.GetPermissions(), err)
 	}
 }
 
