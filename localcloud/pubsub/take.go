@@ -38,7 +38,7 @@ func (q *subscription) take(ctx context.Context, f *flow, n int, deadline time.D
 	defer q.mu.Unlock()
 	now := q.store.now()
 	q.advance(now)
-	var l lot
+	l := lot{changed: q.changed} // before the mutex is let go of: what comes meanwhile wakes
 	bytes := 0
 	give := func(e *entry, p *payload) {
 		e.lease, e.attempts = q.leases.Add(1), e.attempts+1
@@ -67,7 +67,6 @@ func (q *subscription) take(ctx context.Context, f *flow, n int, deadline time.D
 			break
 		}
 	}
-	l.changed = q.changed
 	if len(q.timed) > 0 {
 		l.next = q.timed[0].at
 	}
