@@ -74,7 +74,7 @@ func TestBothAreThereAfterARestart(t *testing.T) {
 	dir := t.TempDir()
 	c, stop := run(t, dir)
 	messages, rows := clients(t, c)
-	topic, err := messages.TopicAdminClient.CreateTopic(t.Context(), &pubsubpb.Topic{Name: "projects/demo/topics/t"})
+	topic, err := messages.TopicAdminClient.CreateTopic(t.Context(), &pubsubpb.Topic{Name: "projects/demo/topics/temperature"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,28 +97,30 @@ func TestBothAreThereAfterARestart(t *testing.T) {
 func TestAnOpenPullDoesNotKeepItFromEnding(t *testing.T) {
 	c, stop := run(t, t.TempDir())
 	messages, _ := clients(t, c)
-	if _, err := messages.TopicAdminClient.CreateTopic(t.Context(), &pubsubpb.Topic{Name: "projects/demo/topics/t"}); err != nil {
+	if _, err := messages.TopicAdminClient.CreateTopic(t.Context(), &pubsubpb.Topic{Name: "projects/demo/topics/temperature"}); err != nil {
 		t.Fatal(err)
 	}
-	const name = "projects/demo/subscriptions/s"
-	if _, err := messages.SubscriptionAdminClient.CreateSubscription(t.Context(), &pubsubpb.Subscription{Name: name, Topic: "projects/demo/topics/t"}); err != nil {
+	const name = "projects/demo/subscriptions/view"
+	if _, err := messages.SubscriptionAdminClient.CreateSubscription(t.Context(), &pubsubpb.Subscription{Name: name, Topic: "projects/demo/topics/temperature"}); err != nil {
 		t.Fatal(err)
 	}
-	got := make(chan struct{})
-	ctx, cancel := context.WithCancel(t.Context())
-	pulled := make(chan error, 1)
-	go func() {
-		pulled <- messages.Subscriber(name).Receive(ctx, func(_ context.Context, m *pubsub.Message) {
-			m.Ack()
-			close(got)
-		})
-	}()
-	publisher := messages.Publisher("t")
-	if _, err := publisher.Publish(t.Context(), &pubsub.Message{Data: []byte("x")}).Get(t.Context()); err != nil {
+	stream, err := messages.SubscriptionAdminClient.StreamingPull(t.Context())
+	if err != nil {
 		t.Fatal(err)
 	}
-	publisher.Stop()
-	<-got // the stream is open
+	if err := stream.Send(&pubsubpb.StreamingPullRequest{Subscription: name, StreamAckDeadlineSeconds: 60}); err != nil {
+		t.Fatal(err)
+	}
+	// It is open, and each message wakes it.
+	for range 300 {
+		if _, err := messages.TopicAdminClient.Publish(t.Context(), &pubsubpb.PublishRequest{
+			Topic: "projects/demo/topics/temperature", Messages: []*pubsubpb.PubsubMessage{{Data: []byte("x")}}}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := stream.Recv(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	start := time.Now()
 	if err := stop(); err != nil {
 		t.Error(err)
@@ -126,8 +128,9 @@ func TestAnOpenPullDoesNotKeepItFromEnding(t *testing.T) {
 	if took := time.Since(start); took > 5*time.Second {
 		t.Errorf("the end took %v", took)
 	}
-	cancel()
-	<-pulled
+	if _, err := stream.Recv(); err == nil {
+		t.Error("the stream goes on")
+	}
 }
 
 func TestASecondOneIsKeptOut(t *testing.T) {

@@ -35,7 +35,12 @@ func (c *Cloud) Run(ctx context.Context) error {
 }
 
 func serve(ctx context.Context, g *errgroup.Group, server *grpc.Server, l net.Listener) {
-	g.Go(func() error { return server.Serve(l) })
+	g.Go(func() error {
+		if err := server.Serve(l); !errors.Is(err, grpc.ErrServerStopped) { // it was told to before it began
+			return err
+		}
+		return nil
+	})
 	g.Go(func() error {
 		<-ctx.Done()
 		cut := time.AfterFunc(stopGrace, server.Stop)
