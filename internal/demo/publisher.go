@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"cloud.google.com/go/pubsub/v2"
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+	"github.com/googleapis/gax-go/v2"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
@@ -13,6 +15,9 @@ import (
 
 // confirmTimeout is how long a device waits for the confirmation of one message.
 const confirmTimeout = 10 * time.Second
+
+// again is how long it waits, at the least, before it sends that message again.
+const again = 100 * time.Millisecond
 
 // Publisher publishes what a fleet sends.
 type Publisher struct {
@@ -27,18 +32,10 @@ type Publisher struct {
 // Run publishes until ctx ends. When it returns, nothing is under way: each message
 // that was confirmed is in the books.
 func (p *Publisher) Run(ctx context.Context) error {
-	topics := map[string]*pubsub.Publisher{}
-	for _, name := range []string{TopicTemperature, TopicSensordata} {
-		topic := p.Client.Publisher(name)
-		topic.PublishSettings.DelayThreshold = 5 * time.Millisecond
-		topic.PublishSettings.Timeout = confirmTimeout
-		defer topic.Stop()
-		topics[name] = topic
-	}
 	var group errgroup.Group
 	for device := range p.Fleet.Size() {
 		group.Go(func() error {
-			p.device(ctx, topics, device)
+			p.device(ctx, device)
 			return nil
 		})
 	}
@@ -47,7 +44,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 
 // device sends its next message when the one before is confirmed, and the same one
 // again when it is not.
-func (p *Publisher) device(ctx context.Context, topics map[string]*pubsub.Publisher, device int) {
+func (p *Publisher) device(ctx context.Context, device int) {
 	// Not all at once.
 	next := time.NewTimer(p.Interval * time.Duration(device) / time.Duration(p.Fleet.Size()))
 	defer next.Stop()
@@ -60,20 +57,29 @@ func (p *Publisher) device(ctx context.Context, topics map[string]*pubsub.Publis
 		start := time.Now()
 		m := p.Fleet.Message(device, n, start)
 		m.Sign(p.Keys)
-		if id, err := publish(ctx, topics[m.Topic], &m); err != nil {
+		id, err := p.publish(ctx, &m)
+		if err != nil {
 			p.Log.Warn("not published, it is sent again", zap.String("topic", m.Topic), zap.Error(err))
-		} else {
-			p.Books.Enter(id, &m)
-			n++
+			next.Reset(max(p.Interval, again))
+			continue
 		}
+		p.Books.Enter(id, &m)
+		n++
 		next.Reset(p.Interval - min(time.Since(start), p.Interval))
 	}
 }
 
 // publish waits for the confirmation also when ctx has ended: the message may have
-// arrived.
-func publish(ctx context.Context, topic *pubsub.Publisher, m *Message) (string, error) {
+// arrived. It tries once, as a second message would have another id.
+func (p *Publisher) publish(ctx context.Context, m *Message) (string, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), confirmTimeout)
 	defer cancel()
-	return topic.Publish(ctx, &pubsub.Message{Attributes: m.Attributes, Data: m.Data}).Get(ctx)
+	answer, err := p.Client.TopicAdminClient.Publish(ctx, &pubsubpb.PublishRequest{
+		Topic:    "projects/" + p.Fleet.Project + "/topics/" + m.Topic,
+		Messages: []*pubsubpb.PubsubMessage{{Attributes: m.Attributes, Data: m.Data}},
+	}, gax.WithRetry(func() gax.Retryer { return nil }))
+	if err != nil {
+		return "", err
+	}
+	return answer.GetMessageIds()[0], nil
 }

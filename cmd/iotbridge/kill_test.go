@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"iotbridge/internal/demo"
+	"iotbridge/internal/site"
+)
+
+// killsVariable sets how often the process is killed; make kill-test wants 50.
+const killsVariable = "IOTBRIDGE_KILLS"
+
+// The cloud and the worker in one process are killed at random moments, from before it
+// serves until in the midst of everything. What Pub/Sub had confirmed to a publisher
+// outside is then in a table or in the quarantine, each message where it belongs.
+func TestKill9_NothingAcknowledgedIsLost(t *testing.T) {
+	kills := 3
+	if text := os.Getenv(killsVariable); text != "" {
+		var err error
+		if kills, err = strconv.Atoi(text); err != nil {
+			t.Fatalf("%s: %v", killsVariable, err)
+		}
+	}
+	seed := uint64(time.Now().UnixNano())
+	random := rand.New(rand.NewPCG(seed, 0))
+	dir, since := t.TempDir(), time.Now()
+	books := &demo.Books{}
+	inTime := 0
+	for i := range kills {
+		after := 50*time.Millisecond + time.Duration(random.Int64N(int64(1500*time.Millisecond)))
+		if publishAndKill(t, dir, books, i, after) {
+			inTime++
+		}
+	}
+	if books.Published() == 0 {
+		t.Fatalf("nothing was confirmed before any of %d kills: nothing is proven", kills)
+	}
+
+	// One run in peace takes in what is left.
+	process, ended := startLocal(t, dir)
+	s, err := awaitSite(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables, err := openTables(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tables.Client.Close()
+	settling, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // a killed worker's leases must lapse
+	defer cancel()
+
+	if err := books.Settled(settling, tables, since); err != nil {
+		t.Error(err)
+	}
+	account, err := books.Reconcile(t.Context(), tables, since)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	t.Logf("seed %d: %d kills, %d of them while serving: %+v", seed, kills, inTime, *account)
+	if !account.Exact() {
+		t.Error("lost, or not where it belongs")
+	}
+	if err := process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("the last run ended with %v", err)
+	}
+}
+
+// startLocal starts cloud and worker. The channel has the process's end.
+func startLocal(t *testing.T, dir string) (*os.Process, <-chan error) {
+	t.Helper()
+	// A killed run's file would name ports that nobody serves.
+	if err := site.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program(t), "local", "--data", dir, "--ephemeral", "--parts", "cloud,worker", "--log-level", "error")
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	return cmd.Process, ended
+}
+
+// publishAndKill publishes as soon as the process serves, and kills it when it has run
+// that long. It tells whether the process served by then.
+func publishAndKill(t *testing.T, dir string, books *demo.Books, run int, after time.Duration) (served bool) {
+	t.Helper()
+	process, ended := startLocal(t, dir)
+	ctx, cancel := context.WithCancel(t.Context())
+	published := make(chan bool, 1)
+	go func() { published <- publishUntil(ctx, dir, books, run) }()
+	<-time.After(after)
+	if err := process.Signal(syscall.SIGKILL); err != nil {
+		t.Errorf("run %d ended by itself: %v, %v", run, err, <-ended)
+	}
+	<-ended
+	cancel()
+	return <-published
+}
+
+// publishUntil returns whether there was a system to publish to.
+func publishUntil(ctx context.Context, dir string, books *demo.Books, run int) bool {
+	var s *site.Site
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for s == nil {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-tick.C:
+			s, _ = site.Read(dir)
+		}
+	}
+	keys, _, err := site.Keyring(dir)
+	if err != nil {
+		return false
+	}
+	client, err := s.OpenPubSub(ctx)
+	if err != nil {
+		return false
+	}
+	context.AfterFunc(ctx, func() { client.Close() }) // what is under way cannot be confirmed any more
+	fleet := &demo.Fleet{Devices: 6, Spoofers: 2, Project: s.Project, Location: s.Location, Registry: s.Registry, Run: "kill" + strconv.Itoa(run)}
+	publisher := &demo.Publisher{Fleet: fleet, Keys: keys, Client: client, Interval: 2 * time.Millisecond, Books: books, Log: zap.NewNop()}
+	return publisher.Run(ctx) == nil
+}
