@@ -122,7 +122,7 @@ func (st *store) connect(durable bool) (err error) {
 		{&st.forgetMessages, forgetMessages},
 		{&st.deletePending, deletePending},
 	} {
-		if *s.stmt, err = st.write.PrepareContext(ctx, s.text); err != nil {
+		if *s.stmt, err = st.write.PrepareContext(ctx, s.text); err != nil { //nolint:sqlclosecheck // they end with the connection
 			return err
 		}
 	}

@@ -30,7 +30,7 @@ type Harness struct {
 	Oracle  Oracle
 	Project string
 	Options []option.ClientOption // how the clients reach it
-	// Reopen ends the service as hard as it can and starts it again on the same
+	// Reopen ends the service and starts it again on the same
 	// data; it returns how to reach it then. Nil: it cannot.
 	Reopen func(testing.TB) []option.ClientOption
 }
