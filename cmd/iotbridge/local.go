@@ -97,7 +97,7 @@ func (c *localCommand) Run(ctx context.Context, flags logging.Flags) (err error)
 		ctx, cancel := c.timed(ctx)
 		defer cancel()
 		<-ctx.Done()
-		return fault(ctx)
+		return failure(ctx)
 	}
 	return c.demonstrate(ctx, s, worker, registry, screen)
 }
@@ -162,5 +162,5 @@ func (c *localCommand) publish(ctx context.Context, s *site.Site, books *demo.Bo
 	until, cancel := c.timed(ctx)
 	defer cancel()
 	publisher := &demo.Publisher{Fleet: fleet, Keys: keys, Client: client, Interval: c.Interval, Books: books, Log: log}
-	return errors.Join(publisher.Run(until), fault(ctx))
+	return errors.Join(publisher.Run(until), failure(ctx))
 }

@@ -42,6 +42,19 @@ func (c *localCommand) cloud(ctx context.Context, log *zap.Logger, failed contex
 		return nil, nil, err
 	}
 	p := start(ctx, cloud.Run, failed)
+	s := siteOf(cloud)
+	err = site.Remove(c.Data) // a killed run has left it
+	if err == nil {
+		_, s.AttestationKeys, err = site.Keyring(c.Data)
+	}
+	if err = errors.Join(err, prepare(ctx, s)); err != nil {
+		return nil, nil, errors.Join(err, p.end())
+	}
+	return s, p, nil
+}
+
+// siteOf names the local system that this cloud serves.
+func siteOf(cloud *localcloud.Cloud) *site.Site {
 	s := &site.Site{
 		Project: project, Location: location, Registry: registry,
 		QuarantineTable: dataset + "quarantine",
@@ -53,14 +66,7 @@ func (c *localCommand) cloud(ctx context.Context, log *zap.Logger, failed contex
 		})
 	}
 	s.Subscription, s.Table = s.Routes[0].Subscription, s.Routes[0].Table
-	err = site.Remove(c.Data) // a killed run has left it
-	if err == nil {
-		_, s.AttestationKeys, err = site.Keyring(c.Data)
-	}
-	if err = errors.Join(err, prepare(ctx, s)); err != nil {
-		return nil, nil, errors.Join(err, p.end())
-	}
-	return s, p, nil
+	return s
 }
 
 // prepare makes what is missing: topics, subscriptions, dataset, tables and views.

@@ -42,8 +42,8 @@ func (p *part) end() error {
 	return err
 }
 
-// fault is why a part failed, or nil where the context ended for want of nothing.
-func fault(ctx context.Context) error {
+// failure is why a part failed, or nil where the context ended for want of nothing.
+func failure(ctx context.Context) error {
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}

@@ -117,7 +117,7 @@ func query(ts *testscript.TestScript, _ bool, args []string) {
 	defer tick.Stop()
 	late := time.After(20 * time.Second)
 	for {
-		got, err := rowsOf(ts, client, args[1])
+		got, err := rowsOf(client, args[1])
 		if err == nil && got == args[2] {
 			return
 		}
@@ -129,7 +129,7 @@ func query(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-func rowsOf(ts *testscript.TestScript, client *bigquery.Client, sql string) (string, error) {
+func rowsOf(client *bigquery.Client, sql string) (string, error) {
 	it, err := client.Query(sql).Read(context.Background())
 	if err != nil {
 		return "", err
