@@ -13,7 +13,18 @@ var (
 	ErrConflict     = errors.New("changed meanwhile") // a version was expected and another is there
 	ErrInUse        = errors.New("still has devices") // a registry, or a gateway, that cannot be deleted yet
 	ErrNotConnected = errors.New("not connected, or not subscribed")
+	ErrInvalid      = errors.New("invalid argument") // always an *InvalidError
+	ErrFull         = errors.New("no room for more") // of a gateway's devices, or a device's gateways
 )
+
+// InvalidError is an argument that would never be taken: which, by Device Manager's
+// name for it, and why. It is an ErrInvalid.
+type InvalidError struct{ Field, Reason string }
+
+func (e *InvalidError) Error() string { return e.Field + ": " + e.Reason }
+
+// Is makes errors.Is(err, ErrInvalid) true.
+func (e *InvalidError) Is(target error) bool { return target == ErrInvalid }
 
 // Directory answers for admission.
 type Directory interface {
