@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -31,6 +32,33 @@ type Registry struct {
 	LogLevel    LogLevel // of devices that have none
 	Authorities []string // PEM certificates; if any, a device's X.509 key must be issued by one
 	Updated     time.Time
+}
+
+// equal compares what sessions use of it.
+func (r *Registry) equal(o *Registry) bool {
+	return r.Key == o.Key && slices.Equal(r.Routes, o.Routes) && r.StateTopic == o.StateTopic &&
+		r.MQTT == o.MQTT && r.HTTP == o.HTTP && r.LogLevel == o.LogLevel && r.Updated.Equal(o.Updated)
+}
+
+// serves says whether devices may use the protocol.
+func (r *Registry) serves(p Protocol) bool {
+	switch p {
+	case MQTT:
+		return r.MQTT
+	case HTTP:
+		return r.HTTP
+	}
+	return false
+}
+
+// topic returns where a subfolder's telemetry goes; "" when no route takes it.
+func (r *Registry) topic(subFolder string) string {
+	for _, route := range r.Routes {
+		if route.SubFolder == "" || route.SubFolder == subFolder {
+			return route.Topic
+		}
+	}
+	return ""
 }
 
 // Route sends a subfolder's telemetry to a topic.
@@ -123,4 +151,24 @@ type State struct {
 type Status struct {
 	Code    int32
 	Message string
+}
+
+// admitted is what a session keeps of a device.
+func (d *Device) admitted() *Device {
+	return &Device{
+		Key: d.Key, Number: d.Number, Credentials: d.Credentials, Blocked: d.Blocked,
+		LogLevel: d.LogLevel, IsGateway: d.IsGateway, AuthMethod: d.AuthMethod,
+	}
+}
+
+// admitted is what sessions keep of a registry.
+func (r *Registry) admitted() *Registry {
+	kept := *r
+	kept.Authorities = nil
+	return &kept
+}
+
+// has says that the key is still the device's. Its expiry counts at admission only.
+func (d *Device) has(c Credential) bool {
+	return slices.ContainsFunc(d.Credentials, func(own Credential) bool { return own.Format == c.Format && own.PEM == c.PEM })
 }

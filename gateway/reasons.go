@@ -22,6 +22,15 @@ const (
 	UnknownDevice Reason = "unknown_device"
 	Blocked       Reason = "blocked"
 	Throttled     Reason = "throttled" // too many refusals before
+
+	BadName          Reason = "bad_name" // outside the grammar
+	UnknownRegistry  Reason = "unknown_registry"
+	ProtocolDisabled Reason = "protocol_disabled" // by the registry
+	CredentialGone   Reason = "credential_gone"   // the one that the session began with
+	NotAGateway      Reason = "not_a_gateway"
+	NotAttachable    Reason = "not_attachable" // not bound to the gateway, or a gateway itself
+	StoreFault       Reason = "store_fault"
+	OverRate         Reason = "over_rate"
 )
 
 // Reasons is the closed set.
@@ -29,4 +38,5 @@ var Reasons = []Reason{
 	TokenMissing, TokenTooLong, TokenMalformed, TokenHeader, TokenAlgorithm, TokenClaims, TokenAudience, TokenExpired,
 	TokenFuture, TokenLifetime, BadSignature, NoKey, KeyExpired,
 	UnknownDevice, Blocked, Throttled,
+	BadName, UnknownRegistry, ProtocolDisabled, CredentialGone, NotAGateway, NotAttachable, StoreFault, OverRate,
 }

@@ -1,0 +1,77 @@
+// Package watched keeps a file's parsed content fresh.
+package watched
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// every is how soon a changed file takes effect.
+const every = 2 * time.Second
+
+// File is a file's parsed content, read again when it changes. What cannot be
+// read or parsed changes nothing: the last good content stays in force.
+type File[T any] struct {
+	path  string
+	parse func([]byte) (T, error)
+	raw   []byte // the watching goroutine's own
+	value atomic.Pointer[T]
+}
+
+// Open reads the file for the first time.
+func Open[T any](path string, parse func([]byte) (T, error)) (*File[T], error) {
+	f := &File[T]{path: path, parse: parse}
+	if _, err := f.read(); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// Current is what the file says, or said when it was last sound.
+func (f *File[T]) Current() T { return *f.value.Load() }
+
+// read returns whether the content changed.
+func (f *File[T]) read() (bool, error) {
+	raw, err := os.ReadFile(f.path)
+	if err != nil {
+		return false, err
+	}
+	if f.value.Load() != nil && bytes.Equal(raw, f.raw) {
+		return false, nil
+	}
+	v, err := f.parse(raw)
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", f.path, err)
+	}
+	f.raw = raw
+	f.value.Store(&v)
+	return true, nil
+}
+
+// Watch reads the file again and again until ctx ends.
+func (f *File[T]) Watch(ctx context.Context, log *zap.Logger) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	failing := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		changed, err := f.read()
+		switch {
+		case err != nil && !failing:
+			log.Error("file is not read again, what it said before stays in force", zap.String("file", f.path), zap.Error(err))
+		case changed:
+			log.Info("file is in force", zap.String("file", f.path))
+		}
+		failing = err != nil
+	}
+}
