@@ -7,12 +7,13 @@ import (
 
 	"go.uber.org/zap"
 
+	"iotbridge/internal/watched"
 	"iotbridge/schema"
 )
 
 // Attestor checks the gateway's signature on each message.
 type Attestor struct {
-	keys    *watched[*schema.Keyring]
+	keys    *watched.File[*schema.Keyring]
 	require bool
 }
 
@@ -22,7 +23,7 @@ func OpenAttestor(path string, require bool) (*Attestor, error) {
 	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o007 != 0 {
 		return nil, fmt.Errorf("attestation keys: %s can be read by everyone: chmod 600 it", path)
 	}
-	keys, err := watchFile(path, schema.ParseKeyring)
+	keys, err := watched.Open(path, schema.ParseKeyring)
 	if err != nil {
 		return nil, fmt.Errorf("attestation keys: %w", err)
 	}
@@ -30,10 +31,10 @@ func OpenAttestor(path string, require bool) (*Attestor, error) {
 }
 
 // Watch keeps the keys fresh until ctx ends.
-func (a *Attestor) Watch(ctx context.Context, log *zap.Logger) { a.keys.watch(ctx, log) }
+func (a *Attestor) Watch(ctx context.Context, log *zap.Logger) { a.keys.Watch(ctx, log) }
 
 func (a *Attestor) verify(m *schema.Message) *schema.Rejection {
-	why := (*a.keys.current()).Verify(m)
+	why := a.keys.Current().Verify(m)
 	if why != nil && why.Reason == schema.AttestationMissing && !a.require {
 		return nil
 	}

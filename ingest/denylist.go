@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"iotbridge/internal/watched"
 	"iotbridge/schema"
 )
 
@@ -14,12 +15,12 @@ import (
 // registry/device a line, by name or number, blank lines and # comments apart. It
 // is read again when it changes.
 type DenyList struct {
-	list *watched[map[string]bool]
+	list *watched.File[map[string]bool]
 }
 
 // OpenDenyList reads the file; it must be there.
 func OpenDenyList(path string) (*DenyList, error) {
-	list, err := watchFile(path, parseDenyList)
+	list, err := watched.Open(path, parseDenyList)
 	if err != nil {
 		return nil, fmt.Errorf("deny list: %w", err)
 	}
@@ -27,7 +28,7 @@ func OpenDenyList(path string) (*DenyList, error) {
 }
 
 // Watch keeps the list fresh until ctx ends.
-func (d *DenyList) Watch(ctx context.Context, log *zap.Logger) { d.list.watch(ctx, log) }
+func (d *DenyList) Watch(ctx context.Context, log *zap.Logger) { d.list.Watch(ctx, log) }
 
 func parseDenyList(raw []byte) (map[string]bool, error) {
 	list := map[string]bool{}

@@ -53,15 +53,15 @@ func (j *judge) speaker(m *schema.Message) *schema.Rejection {
 
 // denied looks for both spellings of the device.
 func (j *judge) denied(m *schema.Message, device []byte) bool {
-	list := j.gate.Denied.list.current()
-	if len(*list) == 0 {
+	list := j.gate.Denied.list.Current()
+	if len(list) == 0 {
 		return false
 	}
 	registry, _ := m.Attr(schema.AttrRegistryID)
 	number, _ := m.Attr(schema.AttrDeviceNumID)
 	for _, id := range [][]byte{device, number} {
 		j.key = append(append(append(j.key[:0], registry...), '/'), id...)
-		if (*list)[string(j.key)] {
+		if list[string(j.key)] {
 			return true
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"iotbridge/internal/watched"
 	"iotbridge/schema"
 )
 
@@ -154,8 +155,8 @@ func TestAChangedFileTakesEffectAndABrokenOneDoesNot(t *testing.T) {
 			if err := os.WriteFile(path, []byte(step.content), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			pass(2 * watchEvery)
-			if got := fmt.Sprint(*list.list.current()); got != step.want {
+			pass(2 * watched.Every)
+			if got := fmt.Sprint(list.list.Current()); got != step.want {
 				t.Errorf("after %q: %s, want %s", step.content, got, step.want)
 			}
 		}

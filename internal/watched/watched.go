@@ -12,8 +12,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// every is how soon a changed file takes effect.
-const every = 2 * time.Second
+// Every is how soon a changed file takes effect.
+const Every = 2 * time.Second
 
 // File is a file's parsed content, read again when it changes. What cannot be
 // read or parsed changes nothing: the last good content stays in force.
@@ -56,7 +56,7 @@ func (f *File[T]) read() (bool, error) {
 
 // Watch reads the file again and again until ctx ends.
 func (f *File[T]) Watch(ctx context.Context, log *zap.Logger) {
-	tick := time.NewTicker(every)
+	tick := time.NewTicker(Every)
 	defer tick.Stop()
 	failing := false
 	for {
