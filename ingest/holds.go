@@ -59,16 +59,16 @@ func (h *Holds) Clear(place string) {
 	}
 }
 
-// Reasons is one line a held place, sorted; none when nothing is held.
+// Reasons are the details of what is held, sorted; none when nothing is.
 func (h *Holds) Reasons() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var out []string
-	for place, held := range h.places {
-		out = append(out, place+": "+held.Detail)
+	for _, held := range h.places {
+		out = append(out, held.Detail)
 	}
 	slices.Sort(out)
-	return out
+	return slices.Compact(out)
 }
 
 func (h *Holds) tell() {

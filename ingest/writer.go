@@ -119,10 +119,10 @@ func (w *writer) doubt(s *suspects) *Held {
 	if err := w.sink.Check(w.work); errors.As(err, &held) {
 		return held
 	} else if err != nil {
-		return &Held{Unavailable, "it refuses rows, and whether its schema fits is not known: " + err.Error()}
+		return &Held{Unavailable, w.place + " refuses rows, and whether its schema fits is not known: " + err.Error()}
 	}
 	if !s.named && w.passed.Load() == 0 {
-		return &Held{Unproven, "it refuses rows without naming them, and has taken none that would show the fault to be theirs: " + why}
+		return &Held{Unproven, w.place + " refuses rows without naming them, and has taken none that would show the fault to be theirs: " + why}
 	}
 	return nil
 }
@@ -169,7 +169,7 @@ func (w *writer) store(b *batch, s *suspects) {
 		default:
 			w.log.Warn("append is sent again", zap.String("place", w.place), zap.Int("rows", b.len()), zap.Error(err))
 			if n+1 >= outageAfter {
-				held = &Held{Unavailable, "it does not answer, or not as it should: " + err.Error()}
+				held = &Held{Unavailable, w.place + " does not answer, or not as it should: " + err.Error()}
 				w.hold(held)
 			}
 		}
