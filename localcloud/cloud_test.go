@@ -114,7 +114,8 @@ func TestAnOpenPullDoesNotKeepItFromEnding(t *testing.T) {
 	// It is open, and each message wakes it.
 	for range 300 {
 		if _, err := messages.TopicAdminClient.Publish(t.Context(), &pubsubpb.PublishRequest{
-			Topic: "projects/demo/topics/temperature", Messages: []*pubsubpb.PubsubMessage{{Data: []byte("x")}}}); err != nil {
+			Topic: "projects/demo/topics/temperature", Messages: []*pubsubpb.PubsubMessage{{Data: []byte("x")}},
+		}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := stream.Recv(); err != nil {

@@ -115,7 +115,7 @@ func (c *localCommand) timed(ctx context.Context) (context.Context, context.Canc
 func (c *localCommand) demonstrate(ctx context.Context, s *site.Site, worker *part, registry *prometheus.Registry, screen *screen) error {
 	books, since := &demo.Books{}, time.Now().Add(-time.Minute)
 	living := start(ctx, func(ctx context.Context) error { return screen.show(ctx, books, registry) }, nil)
-	defer living.end()
+	defer func() { _ = living.end() }() // told below when it matters
 	if err := c.publish(ctx, s, books, screen.log); err != nil {
 		return err
 	}
@@ -157,8 +157,10 @@ func (c *localCommand) publish(ctx context.Context, s *site.Site, books *demo.Bo
 		return err
 	}
 	defer client.Close()
-	fleet := &demo.Fleet{Devices: c.Devices, Spoofers: c.Spoofers, Project: s.Project, Location: s.Location, Registry: s.Registry,
-		Run: strconv.FormatInt(time.Now().UnixMicro(), 36)}
+	fleet := &demo.Fleet{
+		Devices: c.Devices, Spoofers: c.Spoofers, Project: s.Project, Location: s.Location, Registry: s.Registry,
+		Run: strconv.FormatInt(time.Now().UnixMicro(), 36),
+	}
 	until, cancel := c.timed(ctx)
 	defer cancel()
 	publisher := &demo.Publisher{Fleet: fleet, Keys: keys, Client: client, Interval: c.Interval, Books: books, Log: log}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -83,14 +84,17 @@ func books(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// publish sends a body as device1's gateway would: publish DIR TOPIC BODY. It prints
-// the message's id into $ID.
+// publish sends a body, which may be quoted as in Go, as device1's gateway would:
+// publish DIR TOPIC BODY. The message's id is then $ID.
 func publish(ts *testscript.TestScript, _ bool, args []string) {
 	dir := ts.MkAbs(args[0])
 	s, err := site.Read(dir)
 	ts.Check(err)
 	m := (&demo.Fleet{Devices: 1, Project: s.Project, Location: s.Location, Registry: s.Registry}).Message(0, 0, time.Now())
 	m.Data = []byte(args[2])
+	if text, err := strconv.Unquote(args[2]); err == nil {
+		m.Data = []byte(text)
+	}
 	keys, _, err := site.Keyring(dir)
 	ts.Check(err)
 	m.Sign(keys)
@@ -148,7 +152,7 @@ func rowsOf(client *bigquery.Client, sql string) (string, error) {
 	}
 }
 
-// busy says which port the system in the directory has: busy DIR sets $ADDR.
+// busy sets $ADDR to an address that the system in the directory listens on: busy DIR.
 func busy(ts *testscript.TestScript, _ bool, args []string) {
 	s, err := site.Read(ts.MkAbs(args[0]))
 	ts.Check(err)

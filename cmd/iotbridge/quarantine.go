@@ -158,9 +158,15 @@ func printWhole(out io.Writer, messages iter.Seq2[*quarantine.Message, error]) e
 			return err
 		}
 		for _, line := range [][2]string{
-			{"message", m.ID.StringVal}, {"published", moment(m.PublishTime.Timestamp)}, {"refused", moment(m.QuarantineTime.Timestamp)},
-			{"reason", m.Reason.StringVal}, {"detail", m.Detail.StringVal}, {"device", m.DeviceID.StringVal}, {"claims", m.ClaimedDeviceID.StringVal},
-			{"subscription", m.Subscription.StringVal}, {"worker", m.Worker.StringVal},
+			{"message", m.ID.StringVal},
+			{"published", moment(m.PublishTime.Timestamp)},
+			{"refused", moment(m.QuarantineTime.Timestamp)},
+			{"reason", m.Reason.StringVal},
+			{"detail", m.Detail.StringVal},
+			{"device", m.DeviceID.StringVal},
+			{"claims", m.ClaimedDeviceID.StringVal},
+			{"subscription", m.Subscription.StringVal},
+			{"worker", m.Worker.StringVal},
 		} {
 			fmt.Fprintf(out, "%-13s %s\n", line[0], shown(line[1]))
 		}

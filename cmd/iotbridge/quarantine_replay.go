@@ -113,7 +113,7 @@ func (c *quarantineReplay) route(ctx context.Context, s *site.Site, from *quaran
 		if err != nil {
 			return err
 		}
-		defer sink.Close(ctx) //nolint:errcheck // every append has been answered
+		defer sink.Close(ctx)
 		replay.Sink = sink
 	}
 	ids := c.MessageID
@@ -186,8 +186,10 @@ func (c *quarantineReplay) log(ctx context.Context, s *site.Site, from *quaranti
 }
 
 func sinkSettings(s *site.Site) bigquery.Settings {
-	return bigquery.Settings{Endpoint: bigquery.Endpoint{REST: s.BigQuery, Storage: s.BigQueryStorage},
-		Version: buildinfo.Current().Version, Streams: 1, Timeout: 30 * time.Second}
+	return bigquery.Settings{
+		Endpoint: bigquery.Endpoint{REST: s.BigQuery, Storage: s.BigQueryStorage},
+		Version:  buildinfo.Current().Version, Streams: 1, Timeout: 30 * time.Second,
+	}
 }
 
 // whoami is user@host, as far as they can be told.

@@ -139,11 +139,14 @@ func refuse(t *testing.T, s *site.Site) {
 	defer sink.Close(t.Context())
 	var rows [][]byte
 	for i := range refused {
-		m := &schema.Message{ID: fmt.Appendf(nil, "%d", 1000+i), PublishTime: time.Now().UnixMicro(),
+		m := &schema.Message{
+			ID: fmt.Appendf(nil, "%d", 1000+i), PublishTime: time.Now().UnixMicro(),
 			Attributes: []schema.Attribute{{Key: []byte(schema.AttrDeviceID), Value: []byte("device1")}},
-			Data:       fmt.Appendf(nil, `{"timestamp":1700000000,"temperature":%d}`, 90+i)}
+			Data:       fmt.Appendf(nil, `{"timestamp":1700000000,"temperature":%d}`, 90+i),
+		}
 		rows = append(rows, plan.AppendRejected(nil, m, &schema.Verdict{
-			Rejection: schema.NewRejection(schema.ValueOutOfRange, "temperature"), Now: time.Now().UnixMicro(), Subscription: s.Subscription}))
+			Rejection: schema.NewRejection(schema.ValueOutOfRange, "temperature"), Now: time.Now().UnixMicro(), Subscription: s.Subscription,
+		}))
 	}
 	rows = append(rows, rows[0]) // delivered, and refused, twice
 	if err := sink.Append(t.Context(), rows); err != nil {

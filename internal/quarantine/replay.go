@@ -77,19 +77,18 @@ func (r *Replay) one(ctx context.Context, m *Message) error {
 	}
 	if why := r.closed(m); why != nil {
 		r.outcome(id, string(why.Reason), why.Detail)
-		return nil
+		return nil //nolint:nilerr // a verdict, not a failure
 	}
 	delivered, err := m.message()
 	if err != nil {
 		return err
 	}
 	row, err := r.Gate.Append(nil, delivered, time.Now().UnixMicro())
-	var why *schema.Rejection
-	switch {
-	case errors.As(err, &why):
+	if why, rejected := errors.AsType[*schema.Rejection](err); rejected {
 		r.outcome(id, string(why.Reason), why.Detail)
 		return nil
-	case err != nil:
+	}
+	if err != nil {
 		return err
 	}
 	if r.size+len(row) > maxBytes || len(r.rows) == maxRows {

@@ -111,7 +111,8 @@ func (b *bed) refuse(messageID string, reason schema.Reason, data string) {
 		b.Fatal(err)
 	}
 	m := &schema.Message{ID: []byte(messageID), PublishTime: 1700000000123456, Data: []byte(data), Attributes: []schema.Attribute{
-		{Key: []byte(schema.AttrDeviceID), Value: []byte("device1")}, {Key: []byte(schema.AttrRegistryID), Value: []byte("fleet")}}}
+		{Key: []byte(schema.AttrDeviceID), Value: []byte("device1")}, {Key: []byte(schema.AttrRegistryID), Value: []byte("fleet")},
+	}}
 	row := plan.AppendRejected(nil, m, &schema.Verdict{Rejection: schema.NewRejection(reason, ""), Now: time.Now().UnixMicro(), Subscription: subscription})
 	sink := b.sink(builtin(b.T, "quarantine"))
 	if err := sink.Append(b.Context(), [][]byte{row}); err != nil {

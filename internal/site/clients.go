@@ -14,8 +14,10 @@ import (
 func (s *Site) OpenPubSub(ctx context.Context) (*pubsub.Client, error) {
 	var options []option.ClientOption
 	if s.PubSub != "" {
-		options = []option.ClientOption{option.WithEndpoint(s.PubSub), option.WithoutAuthentication(), option.WithTelemetryDisabled(),
-			option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials()))}
+		options = []option.ClientOption{
+			option.WithEndpoint(s.PubSub), option.WithoutAuthentication(), option.WithTelemetryDisabled(),
+			option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials())),
+		}
 	}
 	return pubsub.NewClient(ctx, s.Project, options...)
 }

@@ -36,7 +36,7 @@ func Keyring(dir string) (*schema.Keyring, string, error) {
 
 func newKey() []byte {
 	var secret [32]byte
-	rand.Read(secret[:]) //nolint:errcheck // it never fails
+	rand.Read(secret[:]) // never fails
 	return fmt.Appendf(nil, "local %s\n", base64.StdEncoding.EncodeToString(secret[:]))
 }
 

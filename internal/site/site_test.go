@@ -15,9 +15,11 @@ import (
 
 func TestASiteIsReadAsItWasWritten(t *testing.T) {
 	dir := t.TempDir()
-	want := &site.Site{Project: "demo", Location: "us-central1", Registry: "R", Subscription: "projects/demo/subscriptions/s",
+	want := &site.Site{
+		Project: "demo", Location: "us-central1", Registry: "R", Subscription: "projects/demo/subscriptions/s",
 		Table: "demo.iot.temperature", QuarantineTable: "demo.iot.quarantine", PubSub: "127.0.0.1:1", BigQuery: "127.0.0.1:2", BigQueryStorage: "127.0.0.1:3", Ops: "127.0.0.1:4",
-		AttestationKeys: "/data/keys", Routes: []site.Route{{Subscription: "projects/demo/subscriptions/s", Schema: "temperature", Table: "demo.iot.temperature"}}}
+		AttestationKeys: "/data/keys", Routes: []site.Route{{Subscription: "projects/demo/subscriptions/s", Schema: "temperature", Table: "demo.iot.temperature"}},
+	}
 	for range 2 { // the second one replaces the first
 		if err := want.Write(dir); err != nil {
 			t.Fatal(err)
