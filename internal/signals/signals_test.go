@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"syscall"
 	"testing"
+	"time"
 
 	"iotbridge/internal/signals"
 )
@@ -29,7 +30,9 @@ func TestMain(m *testing.M) {
 func TestTheFirstSignalEndsTheContextAndTheSecondTheProcess(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		t.Run(sig.String(), func(t *testing.T) {
-			cmd := exec.CommandContext(t.Context(), os.Args[0])
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			cmd := exec.CommandContext(ctx, os.Args[0])
 			cmd.Env = append(os.Environ(), "SIGNALS_TEST_CHILD=1")
 			out, err := cmd.StdoutPipe()
 			if err != nil {
