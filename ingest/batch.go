@@ -21,6 +21,7 @@ type batch struct {
 	published []int64 // µs, when each message was
 	// rejections say why each row is in the quarantine; nil on the way to the table.
 	rejections []*schema.Rejection
+	views      [][]byte // of the rows, for the sink
 	// lent says that an append of the rows failed: a client library may still hold them.
 	lent bool
 }
@@ -47,11 +48,11 @@ func (b *batch) row(i int) []byte {
 
 // slices is the form in which a sink takes the rows.
 func (b *batch) slices() [][]byte {
-	rows := make([][]byte, b.len())
-	for i := range rows {
-		rows[i] = b.row(i)
+	b.views = b.views[:0]
+	for i := range b.len() {
+		b.views = append(b.views, b.row(i))
 	}
-	return rows
+	return b.views
 }
 
 // copyRow takes row i of another batch.
@@ -77,6 +78,7 @@ func (b *batch) part(from, to int) *batch {
 func (b *batch) reset() {
 	clear(b.receipts)
 	clear(b.rejections)
+	clear(b.views)
 	b.rows, b.ends, b.receipts, b.published = b.rows[:0], b.ends[:0], b.receipts[:0], b.published[:0]
 	b.rejections = b.rejections[:0]
 }

@@ -17,14 +17,25 @@ const (
 )
 
 var (
-	identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,299}$`)
+	identifier = grammar{regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`), 300}
 
 	// A member's name is taken as it stands; one with a dot would read like a
 	// path into an inner object, which no column can take.
-	memberName = regexp.MustCompile(`^[^.*\p{C}]{1,128}$`)
+	memberName = grammar{regexp.MustCompile(`^[^.*\p{C}]+$`), 128}
 
-	attributeName = regexp.MustCompile(`^[\x21-\x7e]{1,256}$`)
+	attributeName = grammar{regexp.MustCompile(`^[\x21-\x7e]+$`), maxAttributeKey}
 )
+
+// grammar is what a name may be, and of how many characters. A count in the expression
+// itself would cost megabytes.
+type grammar struct {
+	form *regexp.Regexp
+	most int
+}
+
+func (g grammar) MatchString(s string) bool {
+	return utf8.RuneCountInString(s) <= g.most && g.form.MatchString(s)
+}
 
 // reserved are prefixes that BigQuery keeps for columns of its own, in any case.
 var reserved = []string{"_TABLE_", "_FILE_", "_PARTITION", "_ROW_TIMESTAMP", "__ROOT__", "_COLIDENTIFIER", "_CHANGE_"}
