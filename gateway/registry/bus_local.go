@@ -1,0 +1,138 @@
+package registry
+
+import (
+	"context"
+	"crypto/rand"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"iotbridge/gateway"
+)
+
+// localBus connects the one gateway of a file with itself. What it knows ends with
+// the process, as the sessions do.
+type localBus struct {
+	store *Store
+	watchers
+	waiting
+
+	mu     sync.Mutex
+	epoch  int64 // the last one given, to whatever device
+	claims map[uint64]claim
+}
+
+type claim struct {
+	instance string
+	epoch    int64
+}
+
+func newLocalBus(s *Store) *localBus { return &localBus{store: s, claims: map[uint64]claim{}} }
+
+func (b *localBus) run(ctx context.Context, g *errgroup.Group) {
+	g.Go(func() error {
+		<-ctx.Done()
+		return nil
+	})
+}
+
+func (b *localBus) record(context.Context, *tx) error  { return nil }
+func (b *localBus) committed(changes []gateway.Change) { b.tell(changes...) }
+func (b *localBus) close()                             {}
+func (b *localBus) Watch(ctx context.Context, changed func(gateway.Change)) error {
+	return b.watch(ctx, changed)
+}
+
+func (b *localBus) Claim(ctx context.Context, device uint64, instance string) (int64, error) {
+	if err := b.store.read().exists(ctx, device); err != nil {
+		return 0, err
+	}
+	b.mu.Lock()
+	_, held := b.claims[device]
+	b.epoch++
+	epoch := b.epoch
+	b.claims[device] = claim{instance, epoch}
+	b.mu.Unlock()
+	if held {
+		b.tell(gateway.Change{Kind: gateway.Claimed, Device: device, Instance: instance, Epoch: epoch})
+	}
+	return epoch, nil
+}
+
+func (b *localBus) Release(_ context.Context, device uint64, epoch int64) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.claims[device].epoch == epoch {
+		delete(b.claims, device)
+	}
+	return nil
+}
+
+func (b *localBus) Holder(_ context.Context, device uint64) (string, int64, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c, ok := b.claims[device]
+	if !ok {
+		return "", 0, notConnected(device)
+	}
+	return c.instance, c.epoch, nil
+}
+
+func (b *localBus) Send(ctx context.Context, c gateway.Command) error {
+	instance, epoch, err := b.Holder(ctx, c.Device)
+	if err != nil {
+		return err
+	}
+	c.ID = rand.Text()
+	return b.wait(ctx, c.ID, func() error {
+		b.tell(gateway.Change{Kind: gateway.CommandSent, Device: c.Device, Instance: instance, Epoch: epoch, Command: &c})
+		return nil
+	})
+}
+
+func (b *localBus) Answer(_ context.Context, command string, err error) error {
+	b.answered(command, err)
+	return nil
+}
+
+// waiting is the commands that were sent from here and have no answer yet.
+type waiting struct {
+	mu   sync.Mutex
+	sent map[string]chan error
+}
+
+// wait sends, and returns the answer.
+func (w *waiting) wait(ctx context.Context, id string, send func() error) error {
+	answer := make(chan error, 1)
+	w.mu.Lock()
+	if w.sent == nil {
+		w.sent = map[string]chan error{}
+	}
+	w.sent[id] = answer
+	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		delete(w.sent, id)
+		w.mu.Unlock()
+	}()
+	if err := send(); err != nil {
+		return err
+	}
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (w *waiting) answered(id string, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if answer := w.sent[id]; answer != nil {
+		select {
+		case answer <- err:
+		default: // answered before
+		}
+	}
+}

@@ -1,0 +1,180 @@
+package registry
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"math/big"
+	"strings"
+	"time"
+
+	"iotbridge/gateway"
+)
+
+// Numbers are drawn where IoT Core's were seen: 16 digits, below 2^53.
+const (
+	firstNumber = 2_500_000_000_000_000
+	lastNumber  = 3_300_000_000_000_000
+)
+
+func drawNumber() (int64, error) {
+	n, err := rand.Int(rand.Reader, big.NewInt(lastNumber-firstNumber+1))
+	if err != nil {
+		return 0, err
+	}
+	return firstNumber + n.Int64(), nil
+}
+
+// settings is what operators decide of a device, as its row keeps it.
+type settings struct {
+	credentials, metadata string
+	blocked               bool
+	logLevel              gateway.LogLevel
+	authMethod            gateway.AuthMethod
+}
+
+func settingsOf(d *gateway.Device) settings {
+	if d.Metadata == nil {
+		d.Metadata = map[string]string{}
+	}
+	return settings{encodeCredentials(d.Credentials), encode(d.Metadata), d.Blocked, d.LogLevel, d.AuthMethod}
+}
+
+// since says what became of the settings before, in an action and the fields' names.
+func (now settings) since(before settings) (action, fields string) {
+	action = "update_device"
+	var names []string
+	if now.blocked != before.blocked {
+		names = append(names, "blocked")
+		if action = "unblock_device"; now.blocked {
+			action = "block_device"
+		}
+	}
+	if now.credentials != before.credentials {
+		names = append(names, "credentials")
+	}
+	if now.metadata != before.metadata {
+		names = append(names, "metadata")
+	}
+	if now.logLevel != before.logLevel {
+		names = append(names, "log_level")
+	}
+	if now.authMethod != before.authMethod {
+		names = append(names, "gateway_auth_method")
+	}
+	return action, strings.Join(names, ", ")
+}
+
+// CreateDevice makes a device, gives it a number that no device ever had, and makes
+// its config version 1 of d.Config.Data.
+func (s *Store) CreateDevice(ctx context.Context, actor string, d *gateway.Device) (made *gateway.Device, err error) {
+	if err := errors.Join(checkDevice(d), checkSize("config.binary_data", d.Config.Data, maxConfig)); err != nil {
+		return nil, err
+	}
+	err = s.write(ctx, func(t *tx) error {
+		registry, err := t.registryID(ctx, d.Key.RegistryKey, toHold)
+		if err != nil {
+			return err
+		}
+		now := micros(time.Now())
+		number, err := s.insertDevice(ctx, t, registry, d, now)
+		if err != nil {
+			return err
+		}
+		if _, err := t.exec(ctx, `INSERT INTO life (device) VALUES ($1)`, number); err != nil {
+			return err
+		}
+		if _, err := t.exec(ctx, `INSERT INTO configs (device, version, data, updated, acked) VALUES ($1, 1, $2, $3, 0)`,
+			number, blob(d.Config.Data), now); err != nil {
+			return err
+		}
+		if made, err = t.device(ctx, d.Key); err != nil {
+			return err
+		}
+		return t.audit(ctx, actor, "create_device", d.Key.String(), "number "+made.Num())
+	})
+	return made, err
+}
+
+func (s *Store) insertDevice(ctx context.Context, t *tx, registry int64, d *gateway.Device, now int64) (int64, error) {
+	set := settingsOf(d)
+	for {
+		number, err := drawNumber()
+		if err != nil {
+			return 0, err
+		}
+		n, err := t.exec(ctx, `INSERT INTO devices (number, registry, name, credentials, blocked, metadata, log_level, is_gateway, auth_method, created, updated)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) ON CONFLICT (number) DO NOTHING`, number, registry, d.Key.Device,
+			set.credentials, set.blocked, set.metadata, set.logLevel, d.IsGateway, set.authMethod, now)
+		if s.engine.taken(err) {
+			return 0, fmt.Errorf("%s: %w", d.Key, gateway.ErrExists)
+		}
+		if err != nil || n == 1 {
+			return number, err
+		}
+	}
+}
+
+// UpdateDevice lets change decide on the device as it is. Credentials, blocking,
+// metadata, log level and authentication method are kept; IsGateway cannot change.
+func (s *Store) UpdateDevice(ctx context.Context, actor string, key gateway.DeviceKey, change func(*gateway.Device) error) (updated *gateway.Device, err error) {
+	err = s.write(ctx, func(t *tx) error {
+		number, err := t.number(ctx, key, toChange)
+		if err != nil {
+			return err
+		}
+		d, err := t.device(ctx, key)
+		if err != nil {
+			return err
+		}
+		name, isGateway, before := d.Key, d.IsGateway, settingsOf(d)
+		if err := change(d); err != nil {
+			return err
+		}
+		if d.IsGateway != isGateway {
+			return invalid("gateway_config.gateway_type", "is decided when the device is created")
+		}
+		d.Key = name
+		if err := checkDevice(d); err != nil {
+			return err
+		}
+		now := settingsOf(d)
+		if _, err := t.exec(ctx, `UPDATE devices SET credentials = $2, blocked = $3, metadata = $4, log_level = $5, auth_method = $6, updated = $7 WHERE number = $1`,
+			number, now.credentials, now.blocked, now.metadata, now.logLevel, now.authMethod, micros(time.Now())); err != nil {
+			return err
+		}
+		t.announce(gateway.Change{Kind: gateway.DeviceChanged, Device: uint64(number)})
+		if updated, err = t.device(ctx, key); err != nil {
+			return err
+		}
+		action, fields := now.since(before)
+		return t.audit(ctx, actor, action, name.String(), fields)
+	})
+	return updated, err
+}
+
+// DeleteDevice deletes a device and all that is known of it; ErrInUse for a gateway
+// that has devices.
+func (s *Store) DeleteDevice(ctx context.Context, actor string, key gateway.DeviceKey) error {
+	return s.write(ctx, func(t *tx) error {
+		number, err := t.number(ctx, key, toDelete)
+		if err != nil {
+			return err
+		}
+		if _, err := t.one(ctx, `SELECT 1 FROM bindings WHERE gateway = $1 LIMIT 1`, number); err == nil {
+			return fmt.Errorf("%s: %w", key, gateway.ErrInUse)
+		} else if !errors.Is(err, gateway.ErrNotFound) {
+			return err
+		}
+		d, err := t.device(ctx, key)
+		if err != nil {
+			return err
+		}
+		if _, err := t.exec(ctx, `DELETE FROM devices WHERE number = $1`, number); err != nil {
+			return err
+		}
+		t.announce(gateway.Change{Kind: gateway.DeviceChanged, Device: uint64(number)})
+		return t.audit(ctx, actor, "delete_device", d.Key.String(), "number "+d.Num())
+	})
+}

@@ -1,0 +1,105 @@
+package registry
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"fmt"
+	"strconv"
+
+	"iotbridge/gateway"
+	"iotbridge/schema"
+)
+
+// Devices returns a page of a registry's devices by name. With Numbers and Names it
+// is those that either lists. A page may be shorter than asked for and not the last.
+func (s *Store) Devices(ctx context.Context, key gateway.RegistryKey, f gateway.DeviceFilter, page gateway.Page) ([]*gateway.Device, string, error) {
+	if len(f.Numbers)+len(f.Names) > maxListed {
+		return nil, "", invalid("device_ids", "lists %d devices, want at most %d", len(f.Numbers)+len(f.Names), maxListed)
+	}
+	of := sha256.Sum256([]byte(encode(f)))
+	scope := encode([]any{"devices", key, of[:]})
+	after, size, err := s.pages.open(scope, page)
+	if err != nil {
+		return nil, "", err
+	}
+	c := s.read()
+	registry, err := c.one(ctx, `SELECT id FROM registries WHERE project = $1 AND location = $2 AND name = $3`, key.Project, key.Location, key.Registry)
+	if err != nil {
+		return nil, "", s.engine.explain(fmt.Errorf("%s: %w", key, err))
+	}
+	query, args := filtered(f, registry, after)
+	var list []*gateway.Device
+	more, bytes := false, 0
+	err = c.each(ctx, func(rows *sql.Rows) (bool, error) {
+		if more = len(list) == size || bytes > pageBytes; more {
+			return true, nil
+		}
+		d, err := scanDevice(rows, key)
+		if err != nil {
+			return false, err
+		}
+		list = append(list, d)
+		bytes += weight(d)
+		return false, nil
+	}, query, append(args, size+1)...)
+	if err != nil || !more {
+		return list, "", s.engine.explain(err)
+	}
+	return list, s.pages.sign(scope, list[len(list)-1].Key.Device), nil
+}
+
+// filtered is a query of the devices after one, in order; the next argument is their
+// number at most.
+func filtered(f gateway.DeviceFilter, registry int64, after string) (query string, args []any) {
+	query, args = selectDevice+`d.registry = $1 AND d.name > $2`, []any{registry, after}
+	arg := func(v any) string {
+		args = append(args, v)
+		return "$" + strconv.Itoa(len(args))
+	}
+	if len(f.Numbers)+len(f.Names) > 0 {
+		query += ` AND d.number IN (SELECT CAST(value AS BIGINT) FROM json_array_elements_text(` + arg(encode(nonNil(f.Numbers))) + `::json)
+			UNION SELECT number FROM devices WHERE registry = $1 AND name IN (SELECT value FROM json_array_elements_text(` + arg(encode(nonNil(f.Names))) + `::json)))`
+	}
+	if f.Gateways != nil {
+		if query += ` AND d.is_gateway`; !*f.Gateways {
+			query += ` IS NOT TRUE`
+		}
+	}
+	named := func(device string) string {
+		if schema.ValidNumID(device) {
+			number, _ := strconv.ParseInt(device, 10, 64) // its grammar says that it is one
+			return arg(number)
+		}
+		return `(SELECT number FROM devices WHERE registry = $1 AND name = ` + arg(device) + `)`
+	}
+	if f.BoundTo != "" {
+		query += ` AND d.number IN (SELECT device FROM bindings WHERE gateway = ` + named(f.BoundTo) + `)`
+	}
+	if f.GatewaysOf != "" {
+		query += ` AND d.number IN (SELECT gateway FROM bindings WHERE device = ` + named(f.GatewaysOf) + `)`
+	}
+	return query + ` ORDER BY d.name LIMIT $` + strconv.Itoa(len(args)+1), args
+}
+
+func nonNil[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
+// weight is about what a device takes in an answer.
+func weight(d *gateway.Device) int {
+	n := 512 + len(d.Config.Data)
+	for _, c := range d.Credentials {
+		n += len(c.PEM)
+	}
+	for k, v := range d.Metadata {
+		n += len(k) + len(v)
+	}
+	if d.State != nil {
+		n += len(d.State.Data)
+	}
+	return n
+}

@@ -1,0 +1,99 @@
+package registry
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"iotbridge/gateway"
+)
+
+// conn runs queries, alone or in a transaction.
+type conn struct {
+	q interface {
+		ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+		QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	}
+	spell func(string) string
+}
+
+func (s *Store) read() conn { return conn{s.reads, s.engine.spell} }
+
+// exec returns how many rows were written.
+func (c conn) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	r, err := c.q.ExecContext(ctx, c.spell(query), args...)
+	if err != nil {
+		return 0, err
+	}
+	return r.RowsAffected()
+}
+
+func (c conn) row(ctx context.Context, query string, args ...any) *sql.Row {
+	return c.q.QueryRowContext(ctx, c.spell(query), args...)
+}
+
+// one reads one number; ErrNotFound when there is no row.
+func (c conn) one(ctx context.Context, query string, args ...any) (n int64, err error) {
+	err = c.row(ctx, query, args...).Scan(&n)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = gateway.ErrNotFound
+	}
+	return n, err
+}
+
+// each calls row for every row, until it says that it has enough.
+func (c conn) each(ctx context.Context, row func(*sql.Rows) (enough bool, err error), query string, args ...any) error {
+	rows, err := c.q.QueryContext(ctx, c.spell(query), args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if enough, err := row(rows); err != nil || enough {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// tx is a transaction, and what the others are told when it is committed.
+type tx struct {
+	conn
+	changes []gateway.Change
+}
+
+func (t *tx) announce(c gateway.Change) { t.changes = append(t.changes, c) }
+
+const attempts = 5
+
+// write runs do in a transaction; again, from the beginning, if it met another one.
+// When it returns nil the change is on the disk.
+func (s *Store) write(ctx context.Context, do func(*tx) error) error {
+	for attempt := 1; ; attempt++ {
+		err := s.transact(ctx, do)
+		if err == nil || attempt == attempts || !s.engine.again(err) {
+			return s.engine.explain(err)
+		}
+	}
+}
+
+func (s *Store) transact(ctx context.Context, do func(*tx) error) error {
+	raw, err := s.writes.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer raw.Rollback()
+	t := &tx{conn: conn{raw, s.engine.spell}}
+	if err := do(t); err != nil {
+		return err
+	}
+	if err := s.bus.record(ctx, t); err != nil {
+		return err
+	}
+	if err := raw.Commit(); err != nil {
+		return err
+	}
+	s.bus.committed(t.changes)
+	return nil
+}

@@ -1,0 +1,200 @@
+package registry
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"go.uber.org/zap"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// ErrLocked is Open's refusal of a file that another process has.
+var ErrLocked = errors.New("is in use by another process: stop that one, or let both use PostgreSQL")
+
+// sqliteFile is the embedded engine. One connection writes, and syncs each commit;
+// the others only read, what was committed when they began.
+type sqliteFile struct {
+	file string
+	lock *os.File
+}
+
+func openFile(ctx context.Context, file string, log *zap.Logger) (_ *Store, err error) {
+	e := &sqliteFile{file: file}
+	if e.lock, err = lock(file); err != nil {
+		return nil, e.explain(err)
+	}
+	s := &Store{engine: e, log: log}
+	s.bus = newLocalBus(s)
+	defer func() {
+		if err != nil {
+			for _, db := range []*sql.DB{s.writes, s.reads} {
+				if db != nil {
+					db.Close()
+				}
+			}
+			e.release()
+		}
+	}()
+	if err := e.create(ctx); err != nil {
+		return nil, e.explain(err)
+	}
+	const always = "_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=cache_size(-16000)"
+	s.writes, err = sql.Open("sqlite", uri(file)+"?"+always+"&_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
+	if err != nil {
+		return nil, e.explain(err)
+	}
+	s.writes.SetMaxOpenConns(1)
+	if err := e.sound(ctx, s.writes); err != nil {
+		return nil, e.explain(err)
+	}
+	if s.reads, err = sql.Open("sqlite", uri(file)+"?"+always+"&_pragma=query_only(1)"); err != nil {
+		return nil, e.explain(err)
+	}
+	n := max(4, runtime.GOMAXPROCS(0))
+	s.reads.SetMaxOpenConns(n)
+	s.reads.SetMaxIdleConns(n)
+	return s, s.loadPageKey(ctx)
+}
+
+func uri(file string) string { return "file:" + (&url.URL{Path: file}).EscapedPath() }
+
+// create makes the file if there is none. It gets its name when it is whole, so a
+// file that is there and empty was emptied by something else.
+func (e *sqliteFile) create(ctx context.Context) error {
+	st, err := os.Stat(e.file)
+	switch {
+	case err == nil && st.Size() == 0:
+		return fmt.Errorf("%s is empty: restore a backup, or remove it to begin anew", e.file)
+	case err == nil:
+		return nil
+	case !errors.Is(err, os.ErrNotExist):
+		return err
+	}
+	if _, err := os.Stat(e.file + "-wal"); err == nil {
+		return fmt.Errorf("%s is gone and its log %s-wal is there: put the file back, or remove the log to begin anew", e.file, e.file)
+	}
+	fresh := e.file + ".new"
+	for _, suffix := range []string{"", "-journal"} {
+		if err := os.Remove(fresh + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	db, err := sql.Open("sqlite", uri(fresh)+"?_pragma=synchronous(FULL)")
+	if err != nil {
+		return err
+	}
+	db.SetMaxOpenConns(1)
+	if err := errors.Join(migrate(ctx, sqliteTables, db), db.Close(), os.Chmod(fresh, 0o600)); err != nil {
+		return err
+	}
+	return place(fresh, e.file)
+}
+
+// place renames a whole file to its name, durably.
+func place(from, to string) error {
+	if err := os.Rename(from, to); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(to))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}
+
+const applicationID = 0x696f7472 // in the file's header; the first migration sets it
+
+// sound refuses a file that is not ours, is damaged, or has other tables than we
+// would have made. Damage inside a value that is still a value of its column cannot
+// be seen: SQLite keeps no checksums.
+func (e *sqliteFile) sound(ctx context.Context, db *sql.DB) error {
+	var id int64
+	if err := db.QueryRowContext(ctx, `PRAGMA application_id`).Scan(&id); err != nil {
+		return err
+	}
+	if id != applicationID {
+		return fmt.Errorf("%s is the database of another program: give another file", e.file)
+	}
+	var verdict string
+	if err := db.QueryRowContext(ctx, `PRAGMA integrity_check(1)`).Scan(&verdict); err != nil {
+		return err
+	}
+	if verdict != "ok" {
+		return fmt.Errorf("%s is damaged: restore a backup (%s)", e.file, printable(verdict, 200))
+	}
+	if err := migrate(ctx, sqliteTables, db); err != nil {
+		return fmt.Errorf("%s: %w", e.file, err)
+	}
+	model, err := sql.Open("sqlite", "file::memory:")
+	if err != nil {
+		return err
+	}
+	defer model.Close()
+	model.SetMaxOpenConns(1)
+	if err := migrate(ctx, sqliteTables, model); err != nil {
+		return err
+	}
+	want, err := shape(ctx, model)
+	if err != nil {
+		return err
+	}
+	if got, err := shape(ctx, db); err != nil || got != want {
+		return errors.Join(err, fmt.Errorf("%s has other tables than its version says: restore a backup", e.file))
+	}
+	return nil
+}
+
+// shape is the text of all tables, indexes and triggers.
+func shape(ctx context.Context, db *sql.DB) (text string, err error) {
+	err = db.QueryRowContext(ctx, `SELECT coalesce(group_concat(sql, char(10)), '') FROM (
+		SELECT sql FROM sqlite_master WHERE name NOT LIKE 'sqlite\_stat%' ESCAPE '\' ORDER BY type, name)`).Scan(&text)
+	return text, err
+}
+
+// SQLite's spelling of what it has under other names; it locks no rows, for it has
+// one writer.
+var sqliteWords = strings.NewReplacer("$", "?", "json_array_elements_text(", "json_each(", "json_array_elements(", "json_each(", "::json", "",
+	toHold, "", toChange, "", toDelete, "")
+
+func (e *sqliteFile) spell(query string) string { return sqliteWords.Replace(query) }
+
+func (e *sqliteFile) taken(err error) bool {
+	var se *sqlite.Error
+	return errors.As(err, &se) && (se.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || se.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
+}
+
+func (e *sqliteFile) again(error) bool { return false } // the one writer meets nobody
+
+func (e *sqliteFile) explain(err error) error {
+	switch primary(err) {
+	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR:
+		return fmt.Errorf("%s cannot be written: make room on its disk, it goes on by itself: %w", e.file, err)
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		return fmt.Errorf("%s is locked by another program: close that one: %w", e.file, err)
+	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM:
+		return fmt.Errorf("%s cannot be opened for writing: check that its folder exists and is ours: %w", e.file, err)
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		return fmt.Errorf("%s is no sound database: restore a backup: %w", e.file, err)
+	}
+	return err
+}
+
+// primary is SQLite's code of an error, without what extends it; 0 if it has none.
+func primary(err error) int {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return 0
+	}
+	return e.Code() & 0xff
+}
+
+func (e *sqliteFile) release() { e.lock.Close() }
