@@ -1,0 +1,58 @@
+package mqtt
+
+import (
+	"time"
+
+	"iotbridge/gateway"
+)
+
+// What IoT Core fixed.
+const (
+	maxToken     = 4096
+	maxConnect   = 8 << 10                                                               // of any packet before the device is known
+	maxPublish   = 2 + len("/devices//commands/") + 255 + 256 + 2 + gateway.MaxTelemetry // of any packet after
+	maxAttached  = 1000
+	maxIdle      = 20 * time.Minute
+	skew         = 10 * time.Minute // of a token
+	connectTime  = 10 * time.Second // for TLS and CONNECT together
+	redeliver    = 20 * time.Second // of a config that was not acknowledged
+	writeTime    = 20 * time.Second // for what was queued to be taken by the device
+	maxQueue     = 1 << 20          // bytes that wait to be written to a device
+	maxCommands  = 100              // of a session, not yet acknowledged
+	commandTime  = time.Minute      // for the acknowledgement of a command
+	storeTime    = 10 * time.Second // for an answer of the store
+	lastWords    = time.Second      // for what is queued when a session ends
+	revokedTime  = 2 * time.Second  // a changed device whose admission cannot be checked is closed
+	resyncedTime = time.Minute      // the same when nothing says that it changed
+)
+
+// Limits bounds what devices may take. Zero values are the defaults.
+type Limits struct {
+	Connections   int // in all, 20,000
+	PerAddress    int // of one IPv4 address or IPv6 /64, 10,000
+	Inflight      int // messages of a session that Pub/Sub has not confirmed, 100
+	InflightBytes int // their payloads, 1 MiB
+	TotalInflight int // of all sessions, 50,000
+	TotalBytes    int // 256 MiB
+	Rate          int // packets of a session in a second that are not telemetry, 100
+	LargeBytes    int // of packets over 1 KiB that are still on their way, 64 MiB
+
+	Grace time.Duration // for what is in flight at the end, 10 s
+}
+
+func (l *Limits) defaults() {
+	for _, d := range []struct {
+		v *int
+		d int
+	}{
+		{&l.Connections, 20_000}, {&l.PerAddress, 10_000}, {&l.Inflight, 100}, {&l.InflightBytes, 1 << 20},
+		{&l.TotalInflight, 50_000}, {&l.TotalBytes, 256 << 20}, {&l.Rate, 100}, {&l.LargeBytes, 64 << 20},
+	} {
+		if *d.v <= 0 {
+			*d.v = d.d
+		}
+	}
+	if l.Grace <= 0 {
+		l.Grace = 10 * time.Second
+	}
+}

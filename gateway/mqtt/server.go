@@ -1,0 +1,104 @@
+package mqtt
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/semaphore"
+
+	"iotbridge/gateway"
+)
+
+// Bridge is a *gateway.Bridge, as sessions use it.
+type Bridge interface {
+	Admit(ctx context.Context, a gateway.Attempt) (*gateway.Admission, error)
+	Attach(ctx context.Context, via *gateway.Admission, device string, token []byte) (*gateway.Admission, error)
+	Still(ctx context.Context, a *gateway.Admission) error
+
+	Telemetry(a *gateway.Admission, subFolder string, data []byte, done func(error))
+	Delay(a *gateway.Admission, bytes int) time.Duration
+	SetState(ctx context.Context, a *gateway.Admission, data []byte) error
+	Note(s gateway.Sign)
+}
+
+// Mailbox is what of a gateway.Mailbox sessions use.
+type Mailbox interface {
+	Config(ctx context.Context, device uint64) (gateway.Config, error)
+	ConfigAcked(ctx context.Context, device uint64, version int64, at time.Time) error
+}
+
+// Bus is what of a gateway.Bus sessions use.
+type Bus interface {
+	Watch(ctx context.Context, changed func(gateway.Change)) error
+	Claim(ctx context.Context, device uint64, instance string) (epoch int64, err error)
+	Release(ctx context.Context, device uint64, epoch int64) error
+	Holder(ctx context.Context, device uint64) (instance string, epoch int64, err error)
+	Answer(ctx context.Context, command string, err error) error
+}
+
+// Server serves devices over MQTT 3.1.1. Serve and Run run side by side, with one
+// context; the fields are not changed after.
+type Server struct {
+	Bridge   Bridge
+	Mailbox  Mailbox
+	Bus      Bus
+	Instance string // this gateway's name on the bus
+	TLS      *tls.Config
+
+	Limits  Limits
+	Metrics *Metrics    // nil counts nothing
+	Log     *zap.Logger // nil discards
+
+	once     sync.Once
+	wrong    error
+	tls      *tls.Config
+	running  sync.WaitGroup // Serve, and all that it started
+	sessions sessions
+	doorstep doorstep
+	writers  writers
+	messages *semaphore.Weighted // in flight, of Limits.TotalInflight
+	bytes    *semaphore.Weighted
+	large    *semaphore.Weighted
+	errands  chan struct{} // a token for each call to the store that no session waits for
+}
+
+// maxErrands bounds the calls to the store that no session waits for.
+const maxErrands = 16
+
+func (s *Server) defaults() error {
+	s.once.Do(func() {
+		if s.Bridge == nil || s.Mailbox == nil || s.Bus == nil || s.TLS == nil || s.Instance == "" {
+			s.wrong = errors.New("mqtt: bridge, mailbox, bus, TLS and instance are required")
+			return
+		}
+		s.Limits.defaults()
+		if s.Metrics == nil {
+			s.Metrics = NewMetrics(nil)
+		}
+		if s.Log == nil {
+			s.Log = zap.NewNop()
+		}
+		s.tls = s.TLS.Clone()
+		s.tls.MinVersion = max(s.tls.MinVersion, tls.VersionTLS12)
+		s.messages = semaphore.NewWeighted(int64(s.Limits.TotalInflight))
+		s.bytes = semaphore.NewWeighted(int64(s.Limits.TotalBytes))
+		s.large = semaphore.NewWeighted(int64(s.Limits.LargeBytes))
+		s.errands = make(chan struct{}, maxErrands)
+	})
+	return s.wrong
+}
+
+// errand calls the store for nobody who waits; few at a time.
+func (s *Server) errand(ctx context.Context, call func(ctx context.Context)) {
+	s.running.Go(func() {
+		s.errands <- struct{}{}
+		defer func() { <-s.errands }()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
+		defer cancel()
+		call(ctx)
+	})
+}
