@@ -62,9 +62,10 @@ func publicPEM(public crypto.PublicKey) string {
 	return pemOf("PUBLIC KEY", der)
 }
 
-func spki(d *device) string {
-	block, _ := pem.Decode([]byte(d.PEM))
-	return string(block.Bytes)
+// derOf is what a PEM block holds.
+func derOf(text string) []byte {
+	block, _ := pem.Decode([]byte(text))
+	return block.Bytes
 }
 
 func pemOf(kind string, der []byte) string {
@@ -91,11 +92,13 @@ func (d *device) token() string { return d.sign(d.header(), good) }
 
 // tokenOf is a good one of n bytes.
 func (d *device) tokenOf(n int) string {
+	token := d.token()
+	signature := len(token) - strings.LastIndexByte(token, '.')
 	for kid := range n {
 		header := fmt.Sprintf(`{"alg":%q,"kid":%q}`, d.method.Alg(), strings.Repeat("k", kid))
 		for space := range 3 { // base64 does not have all lengths
-			if token := d.sign(header, good+strings.Repeat(" ", space)); len(token) == n {
-				return token
+			if signed := b64(header) + "." + b64(good+strings.Repeat(" ", space)); len(signed)+signature == n {
+				return d.signOver(signed)
 			}
 		}
 	}

@@ -36,7 +36,7 @@ func TestJ1_AlgNone(t *testing.T) {
 func TestJ2_PublicKeyAsSecret(t *testing.T) {
 	for _, d := range []*device{ecDevice(), rsaDevice()} {
 		der := strings.Join(strings.Split(strings.TrimSpace(d.PEM), "\n")[1:], "\n")
-		for name, secret := range map[string]string{"PEM": d.PEM, "PEM without its line end": strings.TrimSpace(d.PEM), "DER": spki(d), "base64": der, "empty": ""} {
+		for name, secret := range map[string]string{"PEM": d.PEM, "PEM without its line end": strings.TrimSpace(d.PEM), "DER": string(derOf(d.PEM)), "base64": der, "empty": ""} {
 			for _, alg := range []string{"HS256", d.method.Alg()} {
 				signed := b64(fmt.Sprintf(`{"alg":%q}`, alg)) + "." + b64(good)
 				mac, err := jwt.SigningMethodHS256.Sign(signed, []byte(secret))
