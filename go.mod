@@ -26,6 +26,8 @@ require (
 	modernc.org/sqlite v1.61.1
 )
 
+require cloud.google.com/go/iot v1.15.1 // indirect
+
 require (
 	github.com/eclipse/paho.mqtt.golang v1.5.1 // indirect
 	github.com/gorilla/websocket v1.5.3 // indirect
