@@ -26,7 +26,10 @@ require (
 	modernc.org/sqlite v1.61.1
 )
 
-require cloud.google.com/go/iot v1.15.1 // indirect
+require (
+	cloud.google.com/go/iot v1.15.1 // indirect
+	github.com/jackc/puddle/v2 v2.2.3 // indirect
+)
 
 require (
 	github.com/eclipse/paho.mqtt.golang v1.5.1 // indirect
