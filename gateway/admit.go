@@ -44,14 +44,19 @@ func (b *Bridge) Admit(ctx context.Context, a Attempt) (*Admission, error) {
 // or its gateway the binding. Only the store counts: a *Refusal with Fault says that
 // it did not answer, and that it should be asked again soon.
 func (b *Bridge) Still(ctx context.Context, a *Admission) error {
-	if a.Via != nil {
-		_, err := b.still(ctx, &Admission{Device: a.Via, Protocol: a.Protocol, Credential: -1})
-		if err != nil {
-			return err
-		}
+	if a.Via == nil {
+		_, err := b.still(ctx, a)
+		return err
 	}
-	_, err := b.still(ctx, a)
-	return err
+	via, err := b.still(ctx, &Admission{Device: a.Via, Protocol: a.Protocol, Credential: -1})
+	if err != nil {
+		return err
+	}
+	d, err := b.still(ctx, a)
+	if err != nil {
+		return err
+	}
+	return b.attachable(ctx, via, d, a.Credential >= 0)
 }
 
 // still returns the device as it is now.
@@ -68,9 +73,6 @@ func (b *Bridge) still(ctx context.Context, a *Admission) (*Device, error) {
 		return nil, refuse(ProtocolDisabled)
 	case a.Credential >= 0 && !d.has(a.Device.Credentials[a.Credential]):
 		return nil, refuse(CredentialGone)
-	}
-	if a.Via != nil {
-		return d, b.attachable(ctx, a.Via, d)
 	}
 	return d, nil
 }

@@ -18,9 +18,6 @@ func (b *Bridge) Attach(ctx context.Context, gateway *Admission, device string, 
 	if err != nil {
 		return nil, err
 	}
-	if !via.IsGateway {
-		return nil, refuse(NotAGateway)
-	}
 	r, d, why := b.find(ctx, key, false)
 	if why != nil && why.Fault {
 		return nil, why
@@ -37,16 +34,18 @@ func (b *Bridge) Attach(ctx context.Context, gateway *Admission, device string, 
 	case d.Blocked:
 		return nil, refuse(Blocked)
 	}
-	if err := b.attachable(ctx, via, d); err != nil {
+	if err := b.attachable(ctx, via, d, a.Credential >= 0); err != nil {
 		return nil, err
 	}
 	return a, nil
 }
 
-// attachable says what stands against d speaking through via.
-func (b *Bridge) attachable(ctx context.Context, via, d *Device) error {
+// attachable says what stands against d, proven by a token or not, speaking through via.
+func (b *Bridge) attachable(ctx context.Context, via, d *Device, proven bool) error {
 	switch {
-	case d.IsGateway, via.AuthMethod == 0: // unspecified: no device may
+	case !via.IsGateway:
+		return refuse(NotAGateway)
+	case d.IsGateway, via.AuthMethod == 0, via.AuthMethod.wantsToken() && !proven: // no method: no device may
 		return refuse(NotAttachable)
 	case !via.AuthMethod.wantsBinding():
 		return nil
