@@ -16,7 +16,7 @@ type bus interface {
 	gateway.Bus
 	run(ctx context.Context, g *errgroup.Group)
 	record(ctx context.Context, t *tx) error // what the transaction announces, inside of it
-	committed(changes []gateway.Change)
+	committed(notices []notice)
 	close()
 }
 
@@ -37,7 +37,7 @@ func (s *Store) Release(ctx context.Context, device uint64, epoch int64) error {
 }
 
 // Holder returns the live claim. With PostgreSQL one lives while its gateway does,
-// and 25 s.
+// and at most 20 s longer.
 func (s *Store) Holder(ctx context.Context, device uint64) (instance string, epoch int64, err error) {
 	instance, epoch, err = s.bus.Holder(ctx, device)
 	return instance, epoch, s.engine.explain(err)

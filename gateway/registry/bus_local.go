@@ -36,9 +36,13 @@ func (b *localBus) run(ctx context.Context, g *errgroup.Group) {
 	})
 }
 
-func (b *localBus) record(context.Context, *tx) error  { return nil }
-func (b *localBus) committed(changes []gateway.Change) { b.tell(changes...) }
-func (b *localBus) close()                             {}
+func (b *localBus) record(context.Context, *tx) error { return nil }
+func (b *localBus) committed(notices []notice) {
+	for _, n := range notices {
+		b.tell(n.Change)
+	}
+}
+func (b *localBus) close() {}
 func (b *localBus) Watch(ctx context.Context, changed func(gateway.Change)) error {
 	return b.watch(ctx, changed)
 }

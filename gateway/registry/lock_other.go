@@ -4,7 +4,7 @@ package registry
 
 import "os"
 
-// lock is only a marker here: nothing keeps a second process from the same file.
-func lock(file string) (*os.File, error) {
+// lockFile is only a marker here: nothing keeps a second process from the same file.
+func lockFile(file string) (*os.File, error) {
 	return os.OpenFile(file+".lock", os.O_CREATE|os.O_RDWR, 0o600)
 }

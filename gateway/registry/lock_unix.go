@@ -9,10 +9,10 @@ import (
 	"syscall"
 )
 
-// lock keeps a second process from the same file. The system gives it up when this
+// lockFile keeps a second process from the same file. The system gives it up when this
 // process ends, however it ends. It is a file of its own: to close any other handle
 // of the database would release SQLite's locks on it.
-func lock(file string) (*os.File, error) {
+func lockFile(file string) (*os.File, error) {
 	f, err := os.OpenFile(file+".lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("check that its folder exists and is ours: %w", err)

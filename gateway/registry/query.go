@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"time"
 
 	"iotbridge/gateway"
 )
@@ -60,12 +61,25 @@ func (c conn) each(ctx context.Context, row func(*sql.Rows) (enough bool, err er
 // tx is a transaction, and what the others are told when it is committed.
 type tx struct {
 	conn
-	changes []gateway.Change
+	notices []notice
 }
 
-func (t *tx) announce(c gateway.Change) { t.changes = append(t.changes, c) }
+// notice is a Change, or what only buses tell each other.
+type notice struct {
+	gateway.Change
+	run     int64  // whose command it is
+	command string // its id
+	verdict string // of commandAnswered
+}
 
-const attempts = 5
+const commandAnswered gateway.ChangeKind = 100
+
+func (t *tx) announce(c gateway.Change) { t.notices = append(t.notices, notice{Change: c}) }
+
+const (
+	attempts = 5
+	longest  = 15 * time.Second // a transaction, with its wait for others
+)
 
 // write runs do in a transaction; again, from the beginning, if it met another one.
 // When it returns nil the change is on the disk.
@@ -79,6 +93,8 @@ func (s *Store) write(ctx context.Context, do func(*tx) error) error {
 }
 
 func (s *Store) transact(ctx context.Context, do func(*tx) error) error {
+	ctx, done := context.WithTimeout(ctx, longest)
+	defer done()
 	raw, err := s.writes.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -94,6 +110,6 @@ func (s *Store) transact(ctx context.Context, do func(*tx) error) error {
 	if err := raw.Commit(); err != nil {
 		return err
 	}
-	s.bus.committed(t.changes)
+	s.bus.committed(t.notices)
 	return nil
 }

@@ -28,7 +28,7 @@ type sqliteFile struct {
 
 func openFile(ctx context.Context, file string, log *zap.Logger) (_ *Store, err error) {
 	e := &sqliteFile{file: file}
-	if e.lock, err = lock(file); err != nil {
+	if e.lock, err = lockFile(file); err != nil {
 		return nil, e.explain(err)
 	}
 	s := &Store{engine: e, log: log}
