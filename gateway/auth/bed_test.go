@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
@@ -35,10 +36,18 @@ type device struct {
 }
 
 var (
-	ecDevice  = newDevice(jwt.SigningMethodES256, func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) })
-	ecOther   = newDevice(jwt.SigningMethodES256, func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) })
+	ecDevice  = newDevice(jwt.SigningMethodES256, p256("device1"))
+	ecOther   = newDevice(jwt.SigningMethodES256, p256("device2"))
 	rsaDevice = newDevice(jwt.SigningMethodRS256, func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 2048) })
 )
+
+// p256 makes the same key in all processes of a fuzz run.
+func p256(name string) func() (crypto.Signer, error) {
+	return func() (crypto.Signer, error) {
+		scalar := sha256.Sum256([]byte(name))
+		return ecdsa.ParseRawPrivateKey(elliptic.P256(), scalar[:])
+	}
+}
 
 func newDevice(method jwt.SigningMethod, generate func() (crypto.Signer, error)) func() *device {
 	return sync.OnceValue(func() *device {
