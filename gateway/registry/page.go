@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"strings"
 
 	"iotbridge/gateway"
 )
@@ -57,7 +58,7 @@ func (k pageKey) open(scope string, p gateway.Page) (last string, size int, err 
 	if p.Token == "" {
 		return "", size, nil
 	}
-	if len(p.Token) > maxToken {
+	if len(p.Token) > maxToken || strings.ContainsAny(p.Token, "\r\n") { // which base64 passes over
 		return "", 0, badToken
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(p.Token)
