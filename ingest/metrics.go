@@ -36,21 +36,35 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		Messages:    counters("ingest_messages_total", "Messages settled, by result.", "result"),
 		Quarantined: counters("ingest_quarantined_total", "Messages quarantined, by reason.", "reason"),
 		Age:         newAgeHistogram("ingest_age_seconds", "From publish to durable, of each stored message."),
-		AppendSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "ingest_append_seconds",
-			Help: "Append requests, by table and gRPC code.", Buckets: prometheus.ExponentialBuckets(0.005, 2, 14)}, []string{"table", "code"}),
-		AppendRows: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "ingest_append_rows",
-			Help: "Rows of an append request.", Buckets: prometheus.ExponentialBuckets(1, 4, 8)}),
-		AppendBytes: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "ingest_append_bytes",
-			Help: "Bytes of an append request's rows.", Buckets: prometheus.ExponentialBuckets(256, 4, 9)}),
-		Redelivered: prometheus.NewCounter(prometheus.CounterOpts{Name: "ingest_redelivered_total",
-			Help: "Deliveries that the service counts as a repetition, or that arrived while the first was held."}),
-		LeaseExtensions: prometheus.NewCounter(prometheus.CounterOpts{Name: "ingest_lease_extensions_total",
-			Help: "Message leases extended."}),
+		AppendSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "ingest_append_seconds",
+			Help: "Append requests, by table and gRPC code.", Buckets: prometheus.ExponentialBuckets(0.005, 2, 14),
+		}, []string{"table", "code"}),
+		AppendRows: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "ingest_append_rows",
+			Help: "Rows of an append request.", Buckets: prometheus.ExponentialBuckets(1, 4, 8),
+		}),
+		AppendBytes: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "ingest_append_bytes",
+			Help: "Bytes of an append request's rows.", Buckets: prometheus.ExponentialBuckets(256, 4, 9),
+		}),
+		Redelivered: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "ingest_redelivered_total",
+			Help: "Deliveries that the service counts as a repetition, or that arrived while the first was held.",
+		}),
+		LeaseExtensions: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "ingest_lease_extensions_total",
+			Help: "Message leases extended.",
+		}),
 		StreamRestarts: counters("ingest_stream_restarts_total", "Streams opened again, by edge.", "edge"),
-		LastStored: prometheus.NewGauge(prometheus.GaugeOpts{Name: "ingest_last_stored_timestamp_seconds",
-			Help: "When a row was last made durable, Unix time."}),
-		hold: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "ingest_hold",
-			Help: "1 while data is held for a cause that is no row's fault."}, []string{"cause"}),
+		LastStored: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "ingest_last_stored_timestamp_seconds",
+			Help: "When a row was last made durable, Unix time.",
+		}),
+		hold: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "ingest_hold",
+			Help: "1 while data is held for a cause that is no row's fault.",
+		}, []string{"cause"}),
 	}
 	for _, result := range []string{"stored", "quarantined", "returned"} {
 		m.Messages.WithLabelValues(result)
@@ -69,8 +83,10 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	}
 	r.MustRegister(m.Messages, m.Quarantined, m.Age, m.AppendSeconds, m.AppendRows, m.AppendBytes, m.Redelivered,
 		m.LeaseExtensions, m.StreamRestarts, m.LastStored, m.hold,
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "ingest_oldest_unacked_seconds",
-			Help: "How long the oldest message that is held has been held."}, m.oldestSeconds))
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "ingest_oldest_unacked_seconds",
+			Help: "How long the oldest message that is held has been held.",
+		}, m.oldestSeconds))
 	return m
 }
 

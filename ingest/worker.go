@@ -123,8 +123,8 @@ func (w *Worker) defaults() error {
 // route is one route from its first delivery to its last settlement.
 func (w *Worker) route(ctx, work context.Context, r *Route, activity *activity) error {
 	settle := settler{w, r}
-	bad := w.writer(r.QuarantineTable, r.Quarantine, ctx, work)
-	good := w.writer(r.Table, r.Sink, ctx, work)
+	bad := w.writer(ctx, work, r.QuarantineTable, r.Quarantine)
+	good := w.writer(ctx, work, r.Table, r.Sink)
 	q := &quarantine{plan: r.QuarantinePlan, claims: r.Gate.Plan, subscription: r.Subscription, worker: w.Name, maxRow: MaxBatchBytes}
 	good.confirmed, good.returned = settle.stored, settle.returned
 	good.convicted = func(_ context.Context, b *batch) bool {
@@ -174,7 +174,7 @@ func (w *Worker) route(ctx, work context.Context, r *Route, activity *activity) 
 	return err
 }
 
-func (w *Worker) writer(table string, sink Sink, stopping, work context.Context) *writer {
+func (w *Worker) writer(stopping, work context.Context, table string, sink Sink) *writer {
 	return &writer{place: "table " + table, sink: sink, slots: newSlots(w.InFlight), holds: w.Holds, log: w.Log, work: work, stopping: stopping}
 }
 

@@ -493,7 +493,7 @@ func TestMemoryOfAFailedAppendIsNotReused(t *testing.T) {
 		if err := w.defaults(); err != nil {
 			t.Fatal(err)
 		}
-		wr := w.writer("t", b.table, t.Context(), t.Context())
+		wr := w.writer(t.Context(), t.Context(), "t", b.table)
 		wr.confirmed = func(*batch) {}
 		b.table.answer = func(n int, _ []string) error {
 			if n == 1 {

@@ -117,13 +117,13 @@ func (p *Plan) compile(i int, c *Column) (column, error) {
 // source finds out where the column comes from.
 func (p *Plan) source(out *column, c *Column) error {
 	kind, name, _ := strings.Cut(c.From, ".")
-	switch {
-	case kind == "attribute":
+	switch kind {
+	case "attribute":
 		out.source, out.slot = fromAttribute, p.attrs.add(name)
 		if c.Type != String {
 			return fmt.Errorf("from an attribute is STRING, not %s", c.Type)
 		}
-	case kind == "body":
+	case "body":
 		p.readBody = true
 		return p.fromBody(out, c, name)
 	default:

@@ -54,8 +54,10 @@ func TestCompileRefuses(t *testing.T) {
 		}, "column r: from verdict.claim may be NULL"},
 	} {
 		table := &Table{Name: "t", Claim: "device_id", Unknown: Keep, Columns: []Column{
-			{Name: "a", Type: String, From: "attribute.a"}, {Name: "b", Type: String, From: "body.b"},
-			{Name: "c", Type: Float64, From: "body.c"}, {Name: "rest", Type: JSON, From: "body.*"},
+			{Name: "a", Type: String, From: "attribute.a"},
+			{Name: "b", Type: String, From: "body.b"},
+			{Name: "c", Type: Float64, From: "body.c"},
+			{Name: "rest", Type: JSON, From: "body.*"},
 		}}
 		if _, err := table.Compile(); err != nil {
 			t.Fatal(err)

@@ -17,7 +17,7 @@ func parseFloat(b []byte) (v float64, ok bool) {
 		}
 		// ParseFloat keeps no part of its argument.
 		var err error
-		if v, err = strconv.ParseFloat(unsafe.String(unsafe.SliceData(b), len(b)), 64); err != nil {
+		if v, err = strconv.ParseFloat(unsafe.String(unsafe.SliceData(b), len(b)), 64); err != nil { //nolint:gosec // read, and let go of
 			return 0, false
 		}
 	}

@@ -39,8 +39,10 @@ func main() { os.Exit(run(os.Args[1:])) }
 // run returns the exit code: 1 a fault, 2 a wrong setting.
 func run(args []string) int {
 	var s settings
-	program := config.Program{Name: "iotbridge-ingest", Description: description, EnvPrefix: "INGEST",
-		Structured: map[string]any{"routes": &s.Routes}}
+	program := config.Program{
+		Name: "iotbridge-ingest", Description: description, EnvPrefix: "INGEST",
+		Structured: map[string]any{"routes": &s.Routes},
+	}
 	switch _, err := program.Parse(&s, args); {
 	case errors.Is(err, config.ErrDone):
 		return 0

@@ -1,7 +1,6 @@
 package bigquery
 
 import (
-	"os"
 	"time"
 
 	"google.golang.org/api/option"
@@ -13,11 +12,6 @@ import (
 // Endpoint is where the two services are: host:port of plaintext stand-ins that ask
 // for no credentials, or "" for Google with the default credentials.
 type Endpoint struct{ REST, Storage string }
-
-// EndpointFromEnv reads BIGQUERY_EMULATOR_HOST and BIGQUERY_STORAGE_EMULATOR_HOST.
-func EndpointFromEnv() Endpoint {
-	return Endpoint{REST: os.Getenv("BIGQUERY_EMULATOR_HOST"), Storage: os.Getenv("BIGQUERY_STORAGE_EMULATOR_HOST")}
-}
 
 func (e Endpoint) storage() []option.ClientOption {
 	common := []option.ClientOption{option.WithGRPCConnectionPool(1), option.WithTelemetryDisabled()}

@@ -15,8 +15,10 @@ func TestStreamsAskForTheirShare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService()
 		r := &rig{service: s, t: t, pulled: make(chan error, 1)}
-		r.Source = &Source{Conn: s.dial(t), Subscription: subscription, Budget: ingest.NewBudget(1000, 1<<20), Streams: 4,
-			MaxMessages: 400, MaxBytes: 1 << 19, Deadline: 90 * time.Second}
+		r.Source = &Source{
+			Conn: s.dial(t), Subscription: subscription, Budget: ingest.NewBudget(1000, 1<<20), Streams: 4,
+			MaxMessages: 400, MaxBytes: 1 << 19, Deadline: 90 * time.Second,
+		}
 		r.run(nil)
 		r.await(t, "4 streams", func() bool { return r.streams == 4 })
 		for i, first := range r.first {

@@ -24,8 +24,10 @@ func response(n int) *pubsubpb.StreamingPullResponse {
 			AckId: fmt.Sprintf("%08d", i) + strings.Repeat("a", 176),
 			Message: &pubsubpb.PubsubMessage{
 				Data: []byte(`{"device_id":"device1","timestamp":1700000000.123,"temperature":21.437}`),
-				Attributes: map[string]string{"deviceId": "device1", "deviceNumId": "2859309841234567", "deviceRegistryId": "registry",
-					"deviceRegistryLocation": "europe-west1", "projectId": "project", "subFolder": ""},
+				Attributes: map[string]string{
+					"deviceId": "device1", "deviceNumId": "2859309841234567", "deviceRegistryId": "registry",
+					"deviceRegistryLocation": "europe-west1", "projectId": "project", "subFolder": "",
+				},
 				MessageId:   fmt.Sprint(4911384718212345 + i),
 				PublishTime: timestamppb.New(time.UnixMicro(1700000000123456)),
 			},
@@ -87,8 +89,10 @@ func TestFrameIsReadAsTheGeneratedTypesReadIt(t *testing.T) {
 	long.ReceivedMessages[0].Message.Attributes = map[string]string{strings.Repeat("k", 200): strings.Repeat("v", 1024), "empty": "", "": "x"}
 	once := response(2)
 	once.SubscriptionProperties.ExactlyOnceDeliveryEnabled = true
-	for _, r := range []*pubsubpb.StreamingPullResponse{response(100), response(0), long, once,
-		{ReceivedMessages: []*pubsubpb.ReceivedMessage{{AckId: "bare"}, {AckId: "empty", Message: &pubsubpb.PubsubMessage{}}}}} {
+	for _, r := range []*pubsubpb.StreamingPullResponse{
+		response(100), response(0), long, once,
+		{ReceivedMessages: []*pubsubpb.ReceivedMessage{{AckId: "bare"}, {AckId: "empty", Message: &pubsubpb.PubsubMessage{}}}},
+	} {
 		f := &frame{raw: wire(t, r)}
 		if err := f.parse(); err != nil {
 			t.Fatal(err)

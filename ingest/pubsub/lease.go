@@ -77,7 +77,7 @@ func (s *Source) extend(ctx context.Context) {
 			})
 		}
 	}
-	g.Wait()
+	_ = g.Wait() // each request keeps its own error
 	s.renewed(now, all)
 }
 

@@ -24,6 +24,7 @@ func (bytesCodec) Marshal(v any) (mem.BufferSlice, error) {
 	b, _ := v.([]byte) // else empty
 	return mem.BufferSlice{mem.SliceBuffer(b)}, nil
 }
+
 func (bytesCodec) Unmarshal(b mem.BufferSlice, v any) error {
 	if n, ok := v.(*int); ok {
 		*n = b.Len()

@@ -47,12 +47,6 @@ func (r *rig) wantRedelivered(n int) {
 	}
 }
 
-func (r *rig) leases() int {
-	r.service.mu.Lock()
-	defer r.service.mu.Unlock()
-	return len(r.leased)
-}
-
 func TestB40_LateCopyIsSettledToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService()

@@ -29,8 +29,10 @@ type rig struct {
 // pull starts a source; deliver nil acknowledges at once.
 func (s *service) pull(t testing.TB, deliver func(*rig, ingest.Delivery)) *rig {
 	r := &rig{service: s, t: t, pulled: make(chan error, 1)}
-	r.Source = &Source{Conn: s.dial(t), Subscription: subscription, Budget: ingest.NewBudget(1000, 1<<20),
-		Metrics: ingest.NewMetrics(nil), Holds: &ingest.Holds{}}
+	r.Source = &Source{
+		Conn: s.dial(t), Subscription: subscription, Budget: ingest.NewBudget(1000, 1<<20),
+		Metrics: ingest.NewMetrics(nil), Holds: &ingest.Holds{},
+	}
 	return r.run(deliver)
 }
 

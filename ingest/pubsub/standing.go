@@ -67,15 +67,23 @@ func (st *standing) lost(served bool, err error) {
 func verdict(subscription string, err error) *ingest.Held {
 	switch status.Code(err) {
 	case codes.NotFound:
-		return &ingest.Held{Cause: ingest.Missing,
-			Detail: subscription + " does not exist: create it, or correct its name"}
+		return &ingest.Held{
+			Cause:  ingest.Missing,
+			Detail: subscription + " does not exist: create it, or correct its name",
+		}
 	case codes.PermissionDenied:
-		return &ingest.Held{Cause: ingest.Permission,
-			Detail: "pulling " + subscription + " is denied: grant the worker's account pubsub.subscriptions.consume (roles/pubsub.subscriber)"}
+		return &ingest.Held{
+			Cause:  ingest.Permission,
+			Detail: "pulling " + subscription + " is denied: grant the worker's account pubsub.subscriptions.consume (roles/pubsub.subscriber)",
+		}
 	case codes.Unauthenticated:
-		return &ingest.Held{Cause: ingest.Permission,
-			Detail: "no valid credentials for " + subscription + ": give the worker an account that has pubsub.subscriptions.consume (roles/pubsub.subscriber)"}
+		return &ingest.Held{
+			Cause:  ingest.Permission,
+			Detail: "no valid credentials for " + subscription + ": give the worker an account that has pubsub.subscriptions.consume (roles/pubsub.subscriber)",
+		}
 	}
-	return &ingest.Held{Cause: ingest.Unavailable,
-		Detail: subscription + " cannot be pulled: " + bounded(err).Error()}
+	return &ingest.Held{
+		Cause:  ingest.Unavailable,
+		Detail: subscription + " cannot be pulled: " + bounded(err).Error(),
+	}
 }

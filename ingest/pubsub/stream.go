@@ -68,7 +68,7 @@ func (st *stream) pull(ctx context.Context, deliver func(ingest.Delivery)) error
 		MaxOutstandingBytes:      int64(max(st.MaxBytes/4*3/st.Streams, 1)), // it does not count the ack ids, the budget does
 		ProtocolVersion:          1,                                         // answer pings
 	})
-	if err != nil && err != io.EOF { // EOF: RecvMsg knows why
+	if err != nil && !errors.Is(err, io.EOF) { // EOF: RecvMsg knows why
 		return err
 	}
 	pulse := make(chan struct{})
@@ -107,9 +107,9 @@ func (st *stream) receive(ctx context.Context, call grpc.ClientStream) (*frame, 
 	}
 	switch {
 	case err == nil:
-	case context.Cause(ctx) == errSilent:
+	case errors.Is(context.Cause(ctx), errSilent):
 		return nil, errSilent
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		return nil, errEnded
 	default:
 		return nil, err

@@ -157,7 +157,7 @@ func TestB48_KilledBetweenAppendAndAck(t *testing.T) {
 	if err := doomed.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	doomed.Wait() //nolint:errcheck // killed
+	doomed.Wait()
 	hang.Remove()
 	s.worker()
 	s.eventually(2000, stored) // the lease ends after 60 s at the most

@@ -66,8 +66,10 @@ func workerProcess(args []string) int {
 func parse(args []string) (s ingestd.Settings, err error) {
 	parser, err := kong.New(&s)
 	if err == nil {
-		_, err = parser.Parse(append([]string{"--subscription=" + subscription, "--table=" + table,
-			"--quarantine-table=" + quarantine, "--ops=127.0.0.1:0", "--shutdown-grace=10s", "--lease=10s"}, args...))
+		_, err = parser.Parse(append([]string{
+			"--subscription=" + subscription, "--table=" + table,
+			"--quarantine-table=" + quarantine, "--ops=127.0.0.1:0", "--shutdown-grace=10s", "--lease=10s",
+		}, args...))
 	}
 	return s, err
 }
@@ -129,7 +131,8 @@ func (s *system) subscribe() {
 func reading(body string, attributes ...string) *pubsubpb.PubsubMessage {
 	m := &pubsubpb.PubsubMessage{Data: []byte(body), Attributes: map[string]string{
 		"deviceId": "device1", "deviceNumId": "2577321808646966", "deviceRegistryId": "reg",
-		"deviceRegistryLocation": "us-central1", "projectId": "p", "subFolder": "temperature"}}
+		"deviceRegistryLocation": "us-central1", "projectId": "p", "subFolder": "temperature",
+	}}
 	for i := 0; i+1 < len(attributes); i += 2 {
 		m.Attributes[attributes[i]] = attributes[i+1]
 	}
@@ -208,7 +211,7 @@ func (s *system) process(env []string, args ...string) *exec.Cmd {
 	}
 	s.t.Cleanup(func() {
 		cmd.Process.Kill()
-		cmd.Wait() //nolint:errcheck // killed
+		cmd.Wait()
 	})
 	return cmd
 }

@@ -36,7 +36,7 @@ func (s writeService) receive(ctx context.Context, stream storagepb.BigQueryWrit
 	st := &appendStream{Server: s.Server}
 	for {
 		req, err := stream.Recv()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
@@ -51,7 +51,7 @@ func (s writeService) receive(ctx context.Context, stream storagepb.BigQueryWrit
 		job, err := st.open(req)
 		if err != nil {
 			next <- answer{err: err}
-			return nil
+			return nil //nolint:nilerr // it is the stream's last answer
 		}
 		go func() { next <- job.serve(ctx, s.faults) }()
 	}

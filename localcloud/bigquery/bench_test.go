@@ -115,8 +115,10 @@ func sixteen() (schema bqclient.Schema, d *descriptorpb.DescriptorProto, row []b
 		}
 		name := fmt.Sprint("c", i)
 		schema = append(schema, &bqclient.FieldSchema{Name: name, Type: typ})
-		d.Field = append(d.Field, &descriptorpb.FieldDescriptorProto{Name: &name, Number: proto.Int32(int32(n)), Type: &kind,
-			Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum()})
+		d.Field = append(d.Field, &descriptorpb.FieldDescriptorProto{
+			Name: &name, Number: proto.Int32(int32(n)), Type: &kind,
+			Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(),
+		})
 	}
 	return schema, d, row
 }

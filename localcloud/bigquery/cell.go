@@ -24,7 +24,10 @@ func cellText(typ googlesql.Type, v any) (string, bool) {
 			return base64.StdEncoding.EncodeToString([]byte(v)), true
 		}
 	case googlesql.Bool:
-		return strconv.FormatBool(v != int64(0) && v != false), true
+		if truth, ok := v.(bool); ok {
+			return strconv.FormatBool(truth), true
+		}
+		return strconv.FormatBool(v != int64(0)), true
 	case googlesql.Float64:
 		if n, ok := v.(int64); ok {
 			v = float64(n)

@@ -89,7 +89,7 @@ func (d *decoder) decode(row []byte, dst []driver.Value) error {
 		}
 		var bits uint64
 		var data []byte
-		m := 0
+		var m int
 		switch wire {
 		case protowire.VarintType:
 			bits, m = protowire.ConsumeVarint(row[n:])

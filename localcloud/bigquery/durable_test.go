@@ -122,10 +122,14 @@ func appendUntilKilled(t *testing.T, round int, h conformance.Harness, kill func
 }
 
 func harnessAt(rest, write string) conformance.Harness {
-	return conformance.Harness{Project: "demo", Local: true, Endpoints: [2]string{rest, write},
+	return conformance.Harness{
+		Project: "demo", Local: true, Endpoints: [2]string{rest, write},
 		REST: []option.ClientOption{option.WithEndpoint(rest + "/bigquery/v2/"), option.WithoutAuthentication()},
-		Write: []option.ClientOption{option.WithEndpoint(write), option.WithoutAuthentication(),
-			option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials()))}}
+		Write: []option.ClientOption{
+			option.WithEndpoint(write), option.WithoutAuthentication(),
+			option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials())),
+		},
+	}
 }
 
 func TestReopen(t *testing.T) {

@@ -19,7 +19,8 @@ import (
 
 // idSchema is a table demo.d.t of one column, id STRING REQUIRED.
 var idSchema = &descriptorpb.DescriptorProto{Name: proto.String("row"), Field: []*descriptorpb.FieldDescriptorProto{{
-	Name: proto.String("id"), Number: proto.Int32(1), Type: protoString.Enum(), Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum()}}}
+	Name: proto.String("id"), Number: proto.Int32(1), Type: protoString.Enum(), Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(),
+}}}
 
 const idTable = "demo.d.t"
 

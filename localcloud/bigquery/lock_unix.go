@@ -13,7 +13,7 @@ import (
 // process ends, however it ends. It is a file of its own: to close any other handle
 // of the database would release SQLite's locks on it.
 func lock(file string) (*os.File, error) {
-	f, err := os.OpenFile(file+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(file+".lock", os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the operator names the file
 	if err != nil {
 		return nil, err
 	}

@@ -15,8 +15,10 @@ func (s *Server) listDatasets(c *call) (any, error) {
 	from, to, next := c.page(len(all), maxList)
 	list := &bq.DatasetList{Kind: "bigquery#datasetList", NextPageToken: next}
 	for _, d := range all[from:to] {
-		list.Datasets = append(list.Datasets, &bq.DatasetListDatasets{Kind: "bigquery#dataset", Id: d.Id,
-			DatasetReference: d.DatasetReference, FriendlyName: d.FriendlyName, Labels: d.Labels, Location: d.Location})
+		list.Datasets = append(list.Datasets, &bq.DatasetListDatasets{
+			Kind: "bigquery#dataset", Id: d.Id,
+			DatasetReference: d.DatasetReference, FriendlyName: d.FriendlyName, Labels: d.Labels, Location: d.Location,
+		})
 	}
 	return list, nil
 }

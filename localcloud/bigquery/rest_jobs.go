@@ -94,9 +94,11 @@ func (s *Server) query(c *call) (any, error) {
 	}
 	total := len(j.result.rows)
 	to := min(size, total)
-	return &bq.QueryResponse{Kind: "bigquery#queryResponse", JobReference: j.reference, JobComplete: true, Schema: restSchema(j.result.columns),
+	return &bq.QueryResponse{
+		Kind: "bigquery#queryResponse", JobReference: j.reference, JobComplete: true, Schema: restSchema(j.result.columns),
 		TotalRows: uint64(total), PageToken: pageToken(to, total), ForceSendFields: []string{"TotalRows"},
-		Rows: j.result.page(0, to, r.FormatOptions != nil && r.FormatOptions.UseInt64Timestamp)}, nil
+		Rows: j.result.page(0, to, r.FormatOptions != nil && r.FormatOptions.UseInt64Timestamp),
+	}, nil
 }
 
 // queryResults is jobs.getQueryResults.
@@ -109,9 +111,11 @@ func (s *Server) queryResults(c *call) (any, error) {
 		return nil, j.err
 	}
 	from, to, next := c.page(len(j.result.rows), maxPage)
-	return &bq.GetQueryResultsResponse{Kind: "bigquery#getQueryResultsResponse", JobReference: j.reference, JobComplete: true,
+	return &bq.GetQueryResultsResponse{
+		Kind: "bigquery#getQueryResultsResponse", JobReference: j.reference, JobComplete: true,
 		Schema: restSchema(j.result.columns), TotalRows: uint64(len(j.result.rows)), PageToken: next, ForceSendFields: []string{"TotalRows"},
-		Rows: j.result.page(from, to, wholeMicros(c))}, nil
+		Rows: j.result.page(from, to, wholeMicros(c)),
+	}, nil
 }
 
 // wholeMicros says whether timestamps are wanted as whole µs, not as seconds.
@@ -154,12 +158,16 @@ func (s *Server) readJob(c *call) (any, error) {
 
 // resource is the job as it is told: always done.
 func (j *job) resource() *bq.Job {
-	r := &bq.Job{Kind: "bigquery#job", Id: j.reference.ProjectId + ":" + j.reference.Location + "." + j.reference.JobId, JobReference: j.reference,
+	r := &bq.Job{
+		Kind: "bigquery#job", Id: j.reference.ProjectId + ":" + j.reference.Location + "." + j.reference.JobId, JobReference: j.reference,
 		SelfLink:      selfLink(j.reference.ProjectId, "jobs", j.reference.JobId),
 		Configuration: &bq.JobConfiguration{JobType: "QUERY", Query: j.query},
 		Status:        &bq.JobStatus{State: "DONE"},
-		Statistics: &bq.JobStatistics{CreationTime: j.started, StartTime: j.started, EndTime: j.started,
-			Query: &bq.JobStatistics2{StatementType: "SELECT"}}}
+		Statistics: &bq.JobStatistics{
+			CreationTime: j.started, StartTime: j.started, EndTime: j.started,
+			Query: &bq.JobStatistics2{StatementType: "SELECT"},
+		},
+	}
 	if j.err != nil {
 		e := asAPIError(j.err)
 		r.Status.ErrorResult = &bq.ErrorProto{Reason: e.reason, Message: e.message}

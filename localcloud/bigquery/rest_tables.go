@@ -31,8 +31,10 @@ func (s *Server) listTables(c *call) (any, error) {
 	list := &bq.TableList{Kind: "bigquery#tableList", TotalItems: int64(len(all)), NextPageToken: next}
 	for _, t := range all[from:to] {
 		r := t.resource
-		list.Tables = append(list.Tables, &bq.TableListTables{Kind: "bigquery#table", Id: r.Id, TableReference: r.TableReference,
-			Type: r.Type, Labels: r.Labels, CreationTime: r.CreationTime, TimePartitioning: r.TimePartitioning, Clustering: r.Clustering})
+		list.Tables = append(list.Tables, &bq.TableListTables{
+			Kind: "bigquery#table", Id: r.Id, TableReference: r.TableReference,
+			Type: r.Type, Labels: r.Labels, CreationTime: r.CreationTime, TimePartitioning: r.TimePartitioning, Clustering: r.Clustering,
+		})
 	}
 	return list, nil
 }

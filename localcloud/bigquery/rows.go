@@ -81,7 +81,7 @@ func (s *Server) scan(ctx context.Context, name string, columns []string, yield 
 		}
 		return nil
 	})
-	if err == stop {
+	if errors.Is(err, stop) {
 		return nil
 	}
 	return s.store.explain(err)

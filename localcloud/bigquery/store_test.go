@@ -11,8 +11,10 @@ import (
 func TestReadersCannotWrite(t *testing.T) {
 	b := newBench(t)
 	ctx := testContext(t)
-	for _, sql := range []string{"DELETE FROM _tables", "PRAGMA query_only = 0; DROP TABLE _datasets", `INSERT INTO "demo.d.t" VALUES ('x')`,
-		"PRAGMA query_only = 0; PRAGMA writable_schema = 1; DELETE FROM sqlite_master"} {
+	for _, sql := range []string{
+		"DELETE FROM _tables", "PRAGMA query_only = 0; DROP TABLE _datasets", `INSERT INTO "demo.d.t" VALUES ('x')`,
+		"PRAGMA query_only = 0; PRAGMA writable_schema = 1; DELETE FROM sqlite_master",
+	} {
 		if _, err := b.store.readers.ExecContext(ctx, sql); err == nil {
 			t.Errorf("%s: it was done", sql)
 		}
@@ -32,8 +34,11 @@ func TestGroupCommit(t *testing.T) {
 	}
 	never, always := func() bool { return false }, func() bool { return true }
 	b.commits.turn.Lock() // so that all three wait for the same commit
-	group := []*insert{{table: table, values: []driver.Value{"a"}, gone: never}, {table: table, values: []driver.Value{"b"}, gone: always},
-		{table: table, values: []driver.Value{"c", "d"}, gone: never}}
+	group := []*insert{
+		{table: table, values: []driver.Value{"a"}, gone: never},
+		{table: table, values: []driver.Value{"b"}, gone: always},
+		{table: table, values: []driver.Value{"c", "d"}, gone: never},
+	}
 	b.commits.queue = group
 	b.commits.flush()
 	b.commits.turn.Unlock()

@@ -54,9 +54,8 @@ func newTable(name tableName, r *bq.Table) (*table, error) {
 		}
 		if low := strings.ToLower(c.name); seen[low] {
 			return nil, fmt.Errorf("table %s: two columns are named %s", name, c.name)
-		} else {
-			seen[low] = true
 		}
+		seen[strings.ToLower(c.name)] = true
 		t.columns = append(t.columns, c)
 	}
 	return t, nil
@@ -113,8 +112,10 @@ func (t *table) writeSchema() *storagepb.TableSchema {
 		if c.required {
 			mode = storagepb.TableFieldSchema_REQUIRED
 		}
-		s.Fields = append(s.Fields, &storagepb.TableFieldSchema{Name: c.name, Type: writeTypes[c.typ], Mode: mode,
-			Description: t.resource.Schema.Fields[i].Description})
+		s.Fields = append(s.Fields, &storagepb.TableFieldSchema{
+			Name: c.name, Type: writeTypes[c.typ], Mode: mode,
+			Description: t.resource.Schema.Fields[i].Description,
+		})
 	}
 	return s
 }

@@ -39,9 +39,11 @@ func TestProductViews(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := b.rest.Dataset("d").Table(name).Create(ctx, &bqclient.TableMetadata{Schema: columns,
+		if err := b.rest.Dataset("d").Table(name).Create(ctx, &bqclient.TableMetadata{
+			Schema:           columns,
 			TimePartitioning: &bqclient.TimePartitioning{Type: bqclient.DayPartitioningType, Field: table.Partition},
-			Clustering:       &bqclient.Clustering{Fields: table.Cluster}}); err != nil {
+			Clustering:       &bqclient.Clustering{Fields: table.Cluster},
+		}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -61,9 +63,11 @@ func TestProductViews(t *testing.T) {
 		"SELECT COUNT(*) FROM d.temperature":                                         {{int64(5)}},
 		"SELECT device_id, temperature FROM d.temperature_dedup ORDER BY event_time": {{"a", 20.0}, {"a", 22.0}, {"b", 5.0}, {"a", 23.0}},
 		"SELECT device_id, event_time, temperature FROM d.temperature_latest ORDER BY device_id": {
-			{"a", hour.Add(time.Hour), 23.0}, {"b", hour.Add(30 * time.Minute), 5.0}},
+			{"a", hour.Add(time.Hour), 23.0}, {"b", hour.Add(30 * time.Minute), 5.0},
+		},
 		"SELECT device_id, hour, readings, mean_temperature, max_temperature FROM `demo.d.temperature_hourly` ORDER BY 1, 2": {
-			{"a", hour, int64(2), 21.0, 22.0}, {"a", hour.Add(time.Hour), int64(1), 23.0, 23.0}, {"b", hour, int64(1), 5.0, 5.0}},
+			{"a", hour, int64(2), 21.0, 22.0}, {"a", hour.Add(time.Hour), int64(1), 23.0, 23.0}, {"b", hour, int64(1), 5.0, 5.0},
+		},
 		"SELECT COUNT(*) FROM d.temperature_hourly WHERE hour >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 60 DAY) AND hour < TIMESTAMP_TRUNC(CURRENT_TIMESTAMP(), HOUR) AND FALSE": {{int64(0)}},
 	} {
 		if diff := cmp.Diff(want, b.ask(ctx, t, query)); diff != "" {
@@ -82,8 +86,10 @@ func (b *bench) readings(ctx context.Context, t *testing.T, table *schema.Table)
 			kind = protoString
 		}
 		number[c.Name] = protowire.Number(i + 1)
-		d.Field = append(d.Field, &descriptorpb.FieldDescriptorProto{Name: proto.String(c.Name), Number: proto.Int32(int32(i + 1)), Type: &kind,
-			Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum()})
+		d.Field = append(d.Field, &descriptorpb.FieldDescriptorProto{
+			Name: proto.String(c.Name), Number: proto.Int32(int32(i + 1)), Type: &kind,
+			Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(),
+		})
 	}
 	var rows [][]byte
 	for i, r := range []struct {

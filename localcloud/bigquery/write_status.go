@@ -58,8 +58,10 @@ func statusOf(err error, entity string) *status.Status {
 
 // appended, refused and rowsRefused are the three answers to a request.
 func appended(stream string) *storagepb.AppendRowsResponse {
-	return &storagepb.AppendRowsResponse{WriteStream: stream,
-		Response: &storagepb.AppendRowsResponse_AppendResult_{AppendResult: &storagepb.AppendRowsResponse_AppendResult{}}}
+	return &storagepb.AppendRowsResponse{
+		WriteStream: stream,
+		Response:    &storagepb.AppendRowsResponse_AppendResult_{AppendResult: &storagepb.AppendRowsResponse_AppendResult{}},
+	}
 }
 
 func refused(stream string, st *spb.Status) *storagepb.AppendRowsResponse {

@@ -96,12 +96,11 @@ func (s *suite) testSchemaMismatch(ctx context.Context, t *testing.T) {
 	if _, err := table.Update(ctx, bigquery.TableMetadataToUpdate{Schema: bigquery.Schema{column("id", "STRING"), column("more", "STRING")}}, ""); err != nil {
 		t.Fatal(err)
 	}
-	for s.Local {
-		_, err := s.append(ctx, t, s.stream(ctx, t, table, extra), extra, map[string]any{"id": "x", "more": "y"})
-		if err != nil {
-			t.Errorf("after the column was added: %v", err)
-		}
-		break
+	if !s.Local {
+		return // the service may take minutes to see the column
+	}
+	if _, err := s.append(ctx, t, s.stream(ctx, t, table, extra), extra, map[string]any{"id": "x", "more": "y"}); err != nil {
+		t.Errorf("after the column was added: %v", err)
 	}
 }
 

@@ -39,8 +39,13 @@ func (s *suite) testQueryParameters(ctx context.Context, t *testing.T) {
 		[]bigquery.QueryParameter{{Value: "x"}, {Value: 2}, {Value: 5}}, []bigquery.Value{"x", int64(3)})
 	s.wantRows(ctx, t, "SELECT COUNT(*)"+from+" WHERE device IN UNNEST(@list)",
 		[]bigquery.QueryParameter{{Name: "list", Value: []string{"d0", "d2", "x' OR 1=1 --"}}}, []bigquery.Value{int64(8)})
-	s.wantRows(ctx, t, "SELECT @b, @n, @f, @t, @raw", []bigquery.QueryParameter{{Name: "b", Value: true}, {Name: "n", Value: bigquery.NullString{}},
-		{Name: "f", Value: 0.25}, {Name: "t", Value: half}, {Name: "raw", Value: []byte{1, 2}}}, []bigquery.Value{true, nil, 0.25, half, []byte{1, 2}})
+	s.wantRows(ctx, t, "SELECT @b, @n, @f, @t, @raw", []bigquery.QueryParameter{
+		{Name: "b", Value: true},
+		{Name: "n", Value: bigquery.NullString{}},
+		{Name: "f", Value: 0.25},
+		{Name: "t", Value: half},
+		{Name: "raw", Value: []byte{1, 2}},
+	}, []bigquery.Value{true, nil, 0.25, half, []byte{1, 2}})
 	s.wantRows(ctx, t, "SELECT COUNT(*)"+from+" WHERE device = @d", []bigquery.QueryParameter{{Name: "d", Value: "'; DROP TABLE x; --"}}, []bigquery.Value{int64(0)})
 }
 

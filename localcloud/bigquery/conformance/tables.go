@@ -96,7 +96,7 @@ func (s *suite) testTableChange(ctx context.Context, t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wider := append(before.Schema[:1:1], column("b", "FLOAT"))
+	wider := bigquery.Schema{before.Schema[0], column("b", "FLOAT")}
 	after, err := table.Update(ctx, bigquery.TableMetadataToUpdate{Schema: wider, Description: "wider"}, before.ETag)
 	if err != nil {
 		t.Fatal(err)

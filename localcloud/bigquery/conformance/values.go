@@ -32,8 +32,10 @@ func (s *suite) testValues(ctx context.Context, t *testing.T) {
 		[]bigquery.Value{int64(3), "1.0", nil, nil, math.Inf(-1), nil, before, date(1969, 12, 31)},
 		[]bigquery.Value{int64(4), nil, nil, nil, nil, nil, nil, nil})
 	// Times compare as times, whatever their form.
-	for _, where := range []string{"seen < TIMESTAMP '1970-01-01'", "seen < '1970-01-01T00:00:00Z'", "seen BETWEEN '1969-12-31 23:59:59.000001+00' AND '1969-12-31 23:59:59.000001 UTC'",
-		"seen = TIMESTAMP('1970-01-01 00:59:59.000001+01:00')", "d = '1969-12-31'", "DATE(seen) = d AND n = 3"} {
+	for _, where := range []string{
+		"seen < TIMESTAMP '1970-01-01'", "seen < '1970-01-01T00:00:00Z'", "seen BETWEEN '1969-12-31 23:59:59.000001+00' AND '1969-12-31 23:59:59.000001 UTC'",
+		"seen = TIMESTAMP('1970-01-01 00:59:59.000001+01:00')", "d = '1969-12-31'", "DATE(seen) = d AND n = 3",
+	} {
 		got := s.rows(ctx, t, "SELECT MAX(n) FROM "+sql(table)+" WHERE n > 1 AND "+where, nil)
 		if got[0][0] != int64(3) {
 			t.Errorf("WHERE %s: %v, want row 3", where, got)

@@ -61,8 +61,10 @@ func scanString(s string, i int, prefix string) (t token, next int, err error) {
 	return t, 0, wrong("unclosed string literal")
 }
 
-var escapes = map[byte]byte{'a': '\a', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t', 'v': '\v',
-	'\\': '\\', '?': '?', '"': '"', '\'': '\'', '`': '`'}
+var escapes = map[byte]byte{
+	'a': '\a', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t', 'v': '\v',
+	'\\': '\\', '?': '?', '"': '"', '\'': '\'', '`': '`',
+}
 
 // unescape appends what an escape stands for; i is after its backslash.
 func unescape(out []byte, s string, i int, bytes bool) ([]byte, int, error) {
@@ -73,8 +75,8 @@ func unescape(out []byte, s string, i int, bytes bool) ([]byte, int, error) {
 	if e, ok := escapes[c]; ok {
 		return append(out, e), i + 1, nil
 	}
-	digits, base := 0, 16
-	start := i + 1
+	var digits int
+	base, start := 16, i+1
 	switch {
 	case c == 'x' || c == 'X':
 		digits = 2

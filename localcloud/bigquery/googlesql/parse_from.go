@@ -16,7 +16,7 @@ func (p *parser) sources() source {
 func (p *parser) joins() source {
 	left := p.source()
 	for {
-		kind := ""
+		var kind string
 		switch {
 		case p.accept("JOIN"), p.accept("INNER", "JOIN"):
 			kind = "JOIN"

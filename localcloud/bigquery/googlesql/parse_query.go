@@ -33,7 +33,7 @@ func (p *parser) query() *query {
 func (p *parser) setOperations() any {
 	left := p.queryTerm()
 	for {
-		op := ""
+		var op string
 		switch {
 		case p.accept("UNION", "ALL"):
 			op = "UNION ALL"

@@ -18,8 +18,10 @@ var times = map[string]func([]driver.Value) (driver.Value, error){
 }
 
 // steps are the units of a fixed length.
-var steps = map[string]time.Duration{"MICROSECOND": time.Microsecond, "MILLISECOND": time.Millisecond, "SECOND": time.Second,
-	"MINUTE": time.Minute, "HOUR": time.Hour, "DAY": 24 * time.Hour, "WEEK": 7 * 24 * time.Hour}
+var steps = map[string]time.Duration{
+	"MICROSECOND": time.Microsecond, "MILLISECOND": time.Millisecond, "SECOND": time.Second,
+	"MINUTE": time.Minute, "HOUR": time.Hour, "DAY": 24 * time.Hour, "WEEK": 7 * 24 * time.Hour,
+}
 
 func truncTime(a []driver.Value) (driver.Value, error) {
 	typ := Type(str(a[0]))
@@ -114,9 +116,11 @@ func extractTime(a []driver.Value) (driver.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := map[string]int{"MICROSECOND": t.Nanosecond() / 1000, "MILLISECOND": t.Nanosecond() / 1_000_000, "SECOND": t.Second(),
+	n := map[string]int{
+		"MICROSECOND": t.Nanosecond() / 1000, "MILLISECOND": t.Nanosecond() / 1_000_000, "SECOND": t.Second(),
 		"MINUTE": t.Minute(), "HOUR": t.Hour(), "DAY": t.Day(), "DAYOFWEEK": int(t.Weekday()) + 1, "DAYOFYEAR": t.YearDay(),
-		"MONTH": int(t.Month()), "QUARTER": (int(t.Month()) + 2) / 3, "YEAR": t.Year()}[str(a[2])]
+		"MONTH": int(t.Month()), "QUARTER": (int(t.Month()) + 2) / 3, "YEAR": t.Year(),
+	}[str(a[2])]
 	return int64(n), nil
 }
 

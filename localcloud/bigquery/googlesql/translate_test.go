@@ -132,12 +132,14 @@ func TestTimestampForms(t *testing.T) {
 // FuzzTranslate: no text makes the translation panic, and what it lets through is a query that
 // SQLite understands.
 func FuzzTranslate(f *testing.F) {
-	for _, s := range []string{"SELECT * EXCEPT (s) FROM d.t AS a JOIN d.v USING (n) WHERE ts > TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 1 DAY) ORDER BY 1 DESC LIMIT 3",
+	for _, s := range []string{
+		"SELECT * EXCEPT (s) FROM d.t AS a JOIN d.v USING (n) WHERE ts > TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 1 DAY) ORDER BY 1 DESC LIMIT 3",
 		"WITH a AS (SELECT 1 x UNION ALL SELECT 2) SELECT CASE x WHEN 1 THEN 'a' END FROM a GROUP BY x HAVING COUNT(*) > 0",
 		"(SELECT s FROM d.t ORDER BY n LIMIT 1) UNION ALL (SELECT 'x')", "SELECT a.s, b.n FROM d.t a LEFT JOIN (d.t b JOIN d.v c ON b.n = c.n) ON a.n = b.n, d.v",
 		"SELECT DISTINCT n + 1 AS m FROM d.t WHERE n IN (SELECT n FROM d.v) AND s LIKE @p GROUP BY m, n HAVING m > 1 ORDER BY m + 1",
 		"SELECT EXTRACT(HOUR FROM ts), JSON_VALUE(j, '$.a'), SAFE_CAST(s AS INT64), n ^ 3, -n, f / n FROM d.t WHERE NOT ok OR ok IS NULL",
-		"SELECT ROW_NUMBER() OVER (PARTITION BY s ORDER BY ts ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM d.t", `SELECT r'\', b"\x00", '''a'b''', @p`} {
+		"SELECT ROW_NUMBER() OVER (PARTITION BY s ORDER BY ts ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM d.t", `SELECT r'\', b"\x00", '''a'b''', @p`,
+	} {
 		f.Add(s)
 	}
 	conn := open(f)
