@@ -32,7 +32,6 @@ type batch struct {
 	done  []func(error)
 	size  int       // of its messages
 	until time.Time // when it is given up
-	timer *time.Timer
 }
 
 func newBatch(l *lane, size int) *batch {

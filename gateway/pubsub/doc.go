@@ -1,9 +1,9 @@
 // Package pubsub publishes what devices send, in batches a topic, and says of each
 // message whether the service has it.
 //
-//	Publish ──▶ lane (a topic): open batch ──full, or 5 ms old──▶ slot ──Publish RPC──▶ Pub/Sub
-//	   │                            │ grows while no slot is free  │
-//	   └─ErrBusy beyond the bounds  └─full ones wait               └─▶ done, message by message
+//	Publish ──▶ lane (a topic): batch ──every 5 ms, to a free slot──▶ Publish RPC ──▶ Pub/Sub
+//	   │                          │ grows while no slot is free           │
+//	   └─ErrBusy beyond the bounds                                        └─▶ done, message by message
 //
 // A batch is encoded as its messages come, straight into the request's bytes, and
 // these are what is sent, again and again until an answer is final:
@@ -25,6 +25,10 @@
 // request succeeds or, while nothing is published to it, when the service says that
 // it is there and may be published to.
 //
-// Measured on a core that also runs the server (BenchmarkPublish, 5,000 messages a
-// second and as fast as it goes): see the figures there.
+// BenchmarkPublish, two busy cores shared with the server that it measures too, CPU
+// time a message at 5,000 and 20,000 a second: ours 36 and 13 µs, the generated client
+// with batches made elsewhere 37 and 14, the high-level client 45 and 16, pacing alone
+// 7 and 2. Most of it is waking up 200 times a second; by these wake-ups, and by the
+// goroutine and the channel that the high-level client has for each message, they
+// differ.
 package pubsub

@@ -36,11 +36,10 @@ type Publisher struct {
 	Grace                 time.Duration // for what is outstanding when Run's context ends; 0: 10 s
 
 	once sync.Once
-	wake chan struct{} // batches wait in ready, or all is done
+	wake chan struct{} // the first message after a rest
 
 	mu              sync.Mutex
 	lanes           map[string]*lane // topics with something outstanding
-	ready           []*batch         // to be sent, each with a slot
 	messages, bytes int              // outstanding
 	stopped         bool
 	held            map[string]time.Time // topics that are held, and when that last showed
@@ -98,6 +97,12 @@ func (p *Publisher) gather(topic string, attributes []gateway.Attribute, data []
 	case l.messages >= p.MaxMessages/2, l.bytes+size > p.MaxBytes/2:
 		return gateway.ErrBusy
 	}
+	if p.messages == 0 {
+		select {
+		case p.wake <- struct{}{}:
+		default:
+		}
+	}
 	l.book(1, size)
 	l.add(size, attributes, data, done)
 	return nil
@@ -111,48 +116,45 @@ func (p *Publisher) Run(ctx context.Context) error {
 	defer cut()
 	var g errgroup.Group
 	g.Go(func() error { p.probe(ctx); return nil })
+	tick := time.NewTicker(every)
+	defer tick.Stop()
 	for stopping := ctx.Done(); ; {
-		batches, over := p.take()
-		for _, b := range batches {
+		ready, idle := p.take()
+		for _, b := range ready {
 			g.Go(func() error { p.send(sending, b); return nil })
 		}
-		if over {
+		if idle && stopping == nil {
 			return g.Wait()
 		}
+		next := tick.C
+		if idle {
+			next = nil
+		}
 		select {
+		case <-next:
 		case <-p.wake:
 		case <-stopping:
 			stopping = nil
-			p.stop()
+			p.refuse()
 			defer time.AfterFunc(p.Grace, cut).Stop()
 		}
 	}
 }
 
-// take returns the batches that have a slot; over says that there will be no more.
-func (p *Publisher) take() (batches []*batch, over bool) {
+// take returns the batches that have a slot; idle says that nothing is outstanding.
+func (p *Publisher) take() (ready []*batch, idle bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	batches, p.ready = p.ready, nil
-	return batches, p.stopped && p.messages == 0
+	for _, l := range p.lanes {
+		ready = l.take(ready)
+	}
+	return ready, len(p.lanes) == 0
 }
 
-// stop refuses what comes from now on and closes the open batches.
-func (p *Publisher) stop() {
+func (p *Publisher) refuse() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.stopped = true
-	for _, l := range p.lanes {
-		l.due(l.open)
-	}
-}
-
-// nudge makes Run look again.
-func (p *Publisher) nudge() {
-	select {
-	case p.wake <- struct{}{}:
-	default:
-	}
 }
 
 // settle gives the room of a batch back and tells its senders.
