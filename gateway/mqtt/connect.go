@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/mochi-mqtt/server/v2/packets"
@@ -57,16 +58,15 @@ func (s *Server) letIn(server context.Context, c net.Conn) (run func(server cont
 			c.Close()
 		}
 	}()
-	ctx, cancel := context.WithDeadline(server, deadline)
-	defer cancel()
-
 	conn := tls.Server(c, s.tls)
-	if err := conn.HandshakeContext(ctx); err != nil {
+	if err := conn.HandshakeContext(context.WithoutCancel(server)); err != nil { // the deadline ends it, too
 		s.Metrics.connect("tls")
 		return nil
 	}
+	ctx, cancel := context.WithDeadline(server, deadline)
+	defer cancel()
 	in := newReader(conn)
-	p, err := in.next(ctx, maxConnect, s.large)
+	p, err := in.next(ctx, maxConnect, nil)
 	var show *packets.ConnectParams
 	if err == nil {
 		show, err = parseConnect(p)
@@ -77,10 +77,9 @@ func (s *Server) letIn(server context.Context, c net.Conn) (run func(server cont
 		return nil
 	case err != nil:
 		s.Metrics.connect("malformed")
-		conn.Close()
 		return nil
 	}
-	key, ok := gateway.ParseDeviceKey(show.ClientIdentifier)
+	key, ok := gateway.ParseDeviceKey(strings.Clone(show.ClientIdentifier)) // the codec's strings are the reader's bytes
 	if !ok {
 		s.answer(conn, badClientID, "client_id")
 		return nil
@@ -96,9 +95,9 @@ func (s *Server) letIn(server context.Context, c net.Conn) (run func(server cont
 		s.refuse(conn, key, &gateway.Refusal{Reason: gateway.StoreFault, Fault: true})
 		return nil
 	}
-	session, ctx := s.newSession(server, in, admission, epoch, time.Duration(show.Keepalive)*time.Second)
+	session, ctx := s.newSession(server, conn, in, admission, epoch, time.Duration(show.Keepalive)*time.Second)
 	// The one before is ended first: its device hears nothing more from it.
-	s.sessions.add(session.own)
+	s.sessions.add(ctx, session.own)
 	s.answer(conn, accepted, "accepted")
 	return func(server context.Context) { session.run(ctx, server) }
 }
@@ -107,7 +106,7 @@ func (s *Server) letIn(server context.Context, c net.Conn) (run func(server cont
 // a password without a user name.
 func parseConnect(p packet) (*packets.ConnectParams, error) {
 	const words = len("\x00\x04MQTT\x04")
-	if p.Type != packets.Connect || len(p.body) < words {
+	if len(p.body) < words {
 		return nil, errMalformed
 	}
 	// The level is looked at first: what follows it differs.
@@ -146,7 +145,7 @@ func (s *Server) admit(ctx context.Context, key gateway.DeviceKey, from netip.Ad
 }
 
 // refuse answers a device that is not admitted: alike, unless the fault is ours.
-func (s *Server) refuse(conn net.Conn, key gateway.DeviceKey, err error) {
+func (s *Server) refuse(conn *tls.Conn, key gateway.DeviceKey, err error) {
 	refusal := &gateway.Refusal{Reason: gateway.StoreFault, Fault: true}
 	errors.As(err, &refusal)
 	s.Metrics.Refusals.WithLabelValues(string(refusal.Reason)).Inc()
@@ -160,10 +159,18 @@ func (s *Server) refuse(conn net.Conn, key gateway.DeviceKey, err error) {
 
 // answer writes a CONNACK. No session is ever present. One that says no ends the
 // connection; whether a CONNACK arrives is seen by what comes next.
-func (s *Server) answer(conn net.Conn, code byte, result string) {
+func (s *Server) answer(conn *tls.Conn, code byte, result string) {
 	s.Metrics.connect(result)
 	_, err := conn.Write([]byte{packets.Connack << 4, 2, 0, code})
 	if err != nil || code != accepted {
-		conn.Close()
+		hangUp(conn)
 	}
+}
+
+// hangUp closes a connection. A close_notify that the peer does not take is not
+// waited for.
+func hangUp(conn *tls.Conn) {
+	cut := time.AfterFunc(lastWords, func() { conn.NetConn().Close() })
+	defer cut.Stop()
+	conn.Close()
 }

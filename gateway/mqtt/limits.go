@@ -8,22 +8,22 @@ import (
 
 // What IoT Core fixed.
 const (
-	maxToken     = 4096
-	maxConnect   = 8 << 10                                                               // of any packet before the device is known
-	maxPublish   = 2 + len("/devices//commands/") + 255 + 256 + 2 + gateway.MaxTelemetry // of any packet after
-	maxAttached  = 1000
-	maxIdle      = 20 * time.Minute
-	skew         = 10 * time.Minute // of a token
-	connectTime  = 10 * time.Second // for TLS and CONNECT together
-	redeliver    = 20 * time.Second // of a config that was not acknowledged
-	writeTime    = 20 * time.Second // for what was queued to be taken by the device
-	maxQueue     = 1 << 20          // bytes that wait to be written to a device
-	maxCommands  = 100              // of a session, not yet acknowledged
-	commandTime  = time.Minute      // for the acknowledgement of a command
-	storeTime    = 10 * time.Second // for an answer of the store
-	lastWords    = time.Second      // for what is queued when a session ends
-	revokedTime  = 2 * time.Second  // a changed device whose admission cannot be checked is closed
-	resyncedTime = time.Minute      // the same when nothing says that it changed
+	maxConnect    = 8 << 10                                                               // of any packet before the device is known
+	maxPublish    = 2 + len("/devices//commands/") + 255 + 256 + 2 + gateway.MaxTelemetry // of any packet after
+	maxAttached   = 1000
+	maxIdle       = 20 * time.Minute
+	skew          = 10 * time.Minute // of a token
+	connectTime   = 10 * time.Second // for TLS and CONNECT together
+	redeliver     = 20 * time.Second // of a config that was not acknowledged
+	writeTime     = 20 * time.Second // for what was queued to be taken by the device
+	maxQueue      = 1 << 20          // bytes that wait to be written to a device
+	maxDeliveries = 1100             // to a session, not yet acknowledged: a config each of its devices, and commands
+	configPause   = 5 * time.Second  // before the store is asked again for one
+	commandTime   = time.Minute      // for the acknowledgement of a command
+	storeTime     = 10 * time.Second // for an answer of the store
+	lastWords     = time.Second      // for what is queued when a session ends
+	revokedTime   = 2 * time.Second  // a changed device whose admission cannot be checked is closed
+	resyncedTime  = time.Minute      // the same when nothing says that it changed
 )
 
 // Limits bounds what devices may take. Zero values are the defaults.

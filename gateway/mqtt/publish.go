@@ -23,6 +23,9 @@ func (c *session) publish(ctx context.Context, p packet) gateway.Reason {
 	if !ok {
 		return badTopic
 	}
+	if topic.Kind != schema.EventsTopic && !c.paced(ctx) {
+		return c.ended()
+	}
 	m := message{topic: topic, name: pk.TopicName, qos: p.Qos, id: pk.PacketID, data: pk.Payload}
 	switch topic.Kind {
 	case schema.EventsTopic:
@@ -52,6 +55,7 @@ func (c *session) telemetry(ctx context.Context, m message) gateway.Reason {
 	c.server.Metrics.events.Inc()
 	v, reason := c.speaker(m)
 	if v == nil {
+		c.paced(ctx)
 		return reason
 	}
 	size := len(m.data)
@@ -122,22 +126,22 @@ func (c *session) settled(qos byte, place uint64, size int, begin time.Time, err
 	if err == nil && qos == 1 {
 		s.Metrics.PubackSeconds.Observe(time.Since(begin).Seconds())
 	}
-	why := unsettled(qos, err)
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.flight.messages--
 	c.flight.bytes -= size
 	c.room.Broadcast()
 	if err == nil && qos == 1 {
-		c.acks.done(place, func(id uint16) {
-			if r := c.queue(packets.Puback<<4, 2, byte(id>>8), byte(id)); r != "" {
-				why = r
-			}
-		})
+		c.puback(place)
 	}
-	c.mu.Unlock()
-	if why != "" {
-		c.end(why)
-	}
+	c.endLocked(unsettled(qos, err))
+}
+
+// puback acknowledges what has its turn now that place is done, under mu.
+func (c *session) puback(place uint64) {
+	c.acks.done(place, func(id uint16) {
+		c.endLocked(c.queue(packets.Puback<<4, 2, byte(id>>8), byte(id)))
+	})
 }
 
 // unsettled is why a message that was not taken ends the session.

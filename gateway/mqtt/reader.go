@@ -30,9 +30,13 @@ type reader struct {
 	conn net.Conn
 	buf  []byte // what was read and not yet taken is buf[r:w]
 	r, w int
+
+	first bool // the next packet is the first, which must be a CONNECT: no other is
 }
 
-func newReader(c net.Conn) *reader { return &reader{conn: c, buf: make([]byte, readBuffer)} }
+func newReader(c net.Conn) *reader {
+	return &reader{conn: c, buf: make([]byte, readBuffer), first: true}
+}
 
 // frame finds a packet's header at the front of b: how long it is and what length
 // it tells. head is 0 when more bytes are needed.
@@ -57,7 +61,7 @@ func (r *reader) whole() bool {
 
 // next returns the next packet, and refuses one larger than limit before it takes
 // memory for it. A packet that does not fit the buffer waits for its share of large,
-// which it holds until it has come.
+// if that is given, and holds it until it has come.
 func (r *reader) next(ctx context.Context, limit int, large *semaphore.Weighted) (p packet, err error) {
 	var head, size int
 	for {
@@ -71,19 +75,21 @@ func (r *reader) next(ctx context.Context, limit int, large *semaphore.Weighted)
 			return p, err
 		}
 	}
-	if err = p.Decode(r.buf[r.r]); err != nil {
+	if p.Decode(r.buf[r.r]) != nil || (p.Type == packets.Connect) != r.first {
 		return p, errMalformed
 	}
 	if size > limit {
 		return p, errTooLarge
 	}
-	p.Remaining = size
+	p.Remaining, r.first = size, false
 	r.r += head
 	if size > len(r.buf) {
-		if err = large.Acquire(ctx, int64(size)); err != nil {
-			return p, err
+		if large != nil {
+			if err = large.Acquire(ctx, int64(size)); err != nil {
+				return p, err
+			}
+			defer large.Release(int64(size))
 		}
-		defer large.Release(int64(size))
 		p.body, err = r.large(size)
 		return p, err
 	}

@@ -92,7 +92,20 @@ func (s *Server) defaults() error {
 	return s.wrong
 }
 
-// errand calls the store for nobody who waits; few at a time.
+// Run tells sessions what changes in the store until ctx ends, and returns when what
+// Serve started has ended, too.
+func (s *Server) Run(ctx context.Context) error {
+	if err := s.defaults(); err != nil {
+		return err
+	}
+	s.watch(ctx)
+	s.running.Wait()
+	s.writers.end()
+	return nil
+}
+
+// errand calls the store for nobody who waits; few at a time. Something that running
+// counts must be alive.
 func (s *Server) errand(ctx context.Context, call func(ctx context.Context)) {
 	s.running.Go(func() {
 		s.errands <- struct{}{}

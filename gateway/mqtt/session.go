@@ -26,20 +26,20 @@ type session struct {
 	expiry *time.Timer
 	pace   pace // of what is no telemetry
 
-	attached map[string]*voice // by name and by number; the reader's alone to change, under mu
-	folder   string            // the last subfolder: most devices have one
+	folder string // the last subfolder: most devices have one
 
-	mu      sync.Mutex
-	room    sync.Cond      // in flight there is less than before, or the session ends
-	reason  gateway.Reason // "" while it lives
-	acks    pending
-	flight  flight
-	out     []byte // queued
-	writing bool   // a writer has it, or will
-	failed  bool   // to write
-	closing bool
-	ids     packetIDs
-	errors  bool // the errors topic is subscribed
+	mu       sync.Mutex
+	room     sync.Cond      // in flight there is less than before, or the session ends
+	reason   gateway.Reason // "" while it lives
+	acks     pending
+	flight   flight
+	out      []byte // queued
+	writing  bool   // a writer has it, or will
+	failed   bool   // to write
+	closing  bool
+	outgoing outgoing
+	attached map[string]*voice // by name, and by number
+	errors   string            // the errors topic, if it is subscribed
 }
 
 // flight is what of a session Pub/Sub has not confirmed.
@@ -47,14 +47,14 @@ type flight struct{ messages, bytes int }
 
 // newSession returns a session, and the context of what it asks: that ends with the
 // session, and not when the server stops.
-func (s *Server) newSession(ctx context.Context, in *reader, a *gateway.Admission, epoch int64, keepalive time.Duration) (*session, context.Context) {
-	c := &session{server: s, conn: in.conn.(*tls.Conn), in: in, quiet: maxIdle}
+func (s *Server) newSession(ctx context.Context, conn *tls.Conn, in *reader, a *gateway.Admission, epoch int64, keepalive time.Duration) (*session, context.Context) {
+	c := &session{server: s, conn: conn, in: in, quiet: maxIdle}
 	if keepalive > 0 {
 		c.quiet = min(keepalive*3/2, maxIdle)
 	}
 	c.room.L = &c.mu
 	ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	c.own = &voice{session: c, admission: a, number: a.Device.Num(), epoch: epoch}
+	c.own = &voice{session: c, admission: a, device: a.Device.Number, number: a.Device.Num(), epoch: epoch}
 	c.expiry = time.AfterFunc(time.Until(a.Expires.Add(skew)), func() { c.end(expired) })
 	return c, ctx
 }
@@ -126,7 +126,7 @@ func (c *session) serve(ctx context.Context, p packet) gateway.Reason {
 		if len(p.body) != 0 {
 			return malformed
 		}
-		c.server.Bridge.Note(gateway.Sign{Device: c.own.admission.Device.Number, Heartbeat: time.Now()})
+		c.server.Bridge.Note(gateway.Sign{Device: c.own.device, Heartbeat: time.Now()})
 		return c.send(packets.Pingresp<<4, 0)
 	case packets.Disconnect:
 		if len(p.body) != 0 {
@@ -134,7 +134,7 @@ func (c *session) serve(ctx context.Context, p packet) gateway.Reason {
 		}
 		return clientLeft
 	}
-	return malformed // a second CONNECT, what only servers send, QoS 2, and what is no packet
+	return malformed // what only servers send, QoS 2, and what is no packet
 }
 
 // listen allows the device its time for the next packet. False: the session ends.
@@ -148,7 +148,12 @@ func (c *session) listen() bool {
 func (c *session) end(why gateway.Reason) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.reason != "" {
+	c.endLocked(why)
+}
+
+// endLocked is end under mu; no reason ends nothing.
+func (c *session) endLocked(why gateway.Reason) {
+	if why == "" || c.reason != "" {
 		return
 	}
 	c.reason = why
@@ -186,7 +191,10 @@ func (c *session) drain(grace time.Duration) {
 func (c *session) close(ctx context.Context) {
 	c.expiry.Stop()
 	why := c.ended()
-	c.leave(ctx)
+	c.abandon(ctx)
+	for _, v := range c.voices() {
+		c.server.release(ctx, v)
+	}
 	c.mu.Lock()
 	c.closing = true
 	c.conn.SetWriteDeadline(time.Now().Add(lastWords))
@@ -199,15 +207,12 @@ func (c *session) close(ctx context.Context) {
 	if len(rest) > 0 {
 		c.conn.Write(rest)
 	}
-	// A close_notify that the device does not take is not waited for.
-	cut := time.AfterFunc(lastWords, func() { c.conn.NetConn().Close() })
-	c.conn.Close()
-	cut.Stop()
+	hangUp(c.conn)
 
 	level := gateway.LogInfo
 	if st := status(why); st != nil {
 		level = gateway.LogError
-		c.server.Bridge.Note(gateway.Sign{Device: c.own.admission.Device.Number, Error: time.Now(), ErrorStatus: st})
+		c.server.Bridge.Note(gateway.Sign{Device: c.own.device, Error: time.Now(), ErrorStatus: st})
 	}
 	c.server.Metrics.Disconnects.WithLabelValues(string(why)).Inc()
 	c.log(level, "disconnected", zap.String("reason", string(why)))

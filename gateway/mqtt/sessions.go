@@ -15,19 +15,19 @@ type sessions struct {
 
 // add makes v its device's voice and silences the one before. If a later claim is
 // there already, v is silenced.
-func (t *sessions) add(v *voice) {
+func (t *sessions) add(ctx context.Context, v *voice) {
 	t.mu.Lock()
-	before := t.voices[v.device()]
+	before := t.voices[v.device]
 	if before != nil && before.epoch > v.epoch {
 		before, v = v, before
 	}
 	if t.voices == nil {
 		t.voices = map[uint64]*voice{}
 	}
-	t.voices[v.device()] = v
+	t.voices[v.device] = v
 	t.mu.Unlock()
 	if before != nil {
-		before.silence(takenOver)
+		before.silence(ctx, takenOver)
 	}
 }
 
@@ -35,8 +35,8 @@ func (t *sessions) add(v *voice) {
 func (t *sessions) drop(v *voice) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.voices[v.device()] == v {
-		delete(t.voices, v.device())
+	if t.voices[v.device] == v {
+		delete(t.voices, v.device)
 	}
 }
 
@@ -62,8 +62,8 @@ func (t *sessions) all(which func(*voice) bool) (found []*voice) {
 func (s *Server) release(ctx context.Context, v *voice) {
 	s.sessions.drop(v)
 	s.errand(ctx, func(ctx context.Context) {
-		if err := s.Bus.Release(ctx, v.device(), v.epoch); err != nil {
-			s.Log.Warn("a claim is not released", zap.Uint64("device", v.device()), zap.Error(err))
+		if err := s.Bus.Release(ctx, v.device, v.epoch); err != nil {
+			s.Log.Warn("a claim is not released", zap.Uint64("device", v.device), zap.Error(err))
 		}
 	})
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/mochi-mqtt/server/v2/packets"
-
 	"iotbridge/gateway"
 )
 
@@ -21,7 +19,7 @@ func (c *session) state(ctx context.Context, m message) gateway.Reason {
 	var refusal *gateway.Refusal
 	switch {
 	case err == nil:
-		return c.acknowledge(ctx, m)
+		return c.acknowledge(m)
 	case errors.Is(err, gateway.ErrTooLarge):
 		return tooLarge
 	case !errors.As(err, &refusal) || refusal.Fault:
@@ -33,14 +31,11 @@ func (c *session) state(ctx context.Context, m message) gateway.Reason {
 }
 
 // acknowledge queues the PUBACK of what is done already, after those before it.
-func (c *session) acknowledge(ctx context.Context, m message) (why gateway.Reason) {
-	if m.qos == 0 {
-		return ""
+func (c *session) acknowledge(m message) gateway.Reason {
+	if m.qos == 1 {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.puback(c.acks.add(m.id))
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.acks.done(c.acks.add(m.id), func(id uint16) {
-		why = c.queue(packets.Puback<<4, 2, byte(id>>8), byte(id))
-	})
-	return why
+	return ""
 }

@@ -3,16 +3,20 @@ package mqtt
 import (
 	"context"
 
+	"go.uber.org/zap"
+
 	"iotbridge/gateway"
 )
 
-// voice is a device that a session speaks for: its own, or one attached to it.
+// voice is a device that a session speaks for: its own, or one attached to it. What
+// it hears is under the session's mu; the rest does not change.
 type voice struct {
 	session   *session
-	admission *gateway.Admission // of an attached one under the session's mu
-	number    string
-	epoch     int64 // of the claim
-	config    configs
+	admission *gateway.Admission
+	device    uint64
+	number    string // of the device, as text
+	epoch     int64  // of the claim
+	config    config
 	commands  subscription
 }
 
@@ -22,10 +26,10 @@ type subscription struct {
 	qos   byte
 }
 
-func (v *voice) device() uint64 { return v.admission.Device.Number }
+func (v *voice) name() string { return v.admission.Device.Key.Device }
 
 // is reports whether id is the device's name or number.
-func (v *voice) is(id string) bool { return id == v.admission.Device.Key.Device || id == v.number }
+func (v *voice) is(id string) bool { return id == v.name() || id == v.number }
 
 // find returns who the session speaks for under that name or number.
 func (c *session) find(id string) *voice {
@@ -41,8 +45,8 @@ func (c *session) find(id string) *voice {
 // that listens for errors it is said instead.
 func (c *session) speaker(m message) (*voice, gateway.Reason) {
 	v := c.find(m.topic.Device)
-	if v == nil && c.own.admission.Device.IsGateway {
-		return nil, c.complain(notAttached, m)
+	if v == nil && c.own.admission.Device.IsGateway && c.complain(notAttached(m)) {
+		return nil, ""
 	}
 	if v == nil {
 		return nil, badTopic
@@ -63,9 +67,16 @@ func (c *session) voices() []*voice {
 	return all
 }
 
-// leave gives back all that the session speaks for.
-func (c *session) leave(ctx context.Context) {
-	for _, v := range c.voices() {
+// silence ends what the session says for v: a device's own session, or its attachment.
+func (v *voice) silence(ctx context.Context, why gateway.Reason) {
+	c := v.session
+	if v == c.own {
+		c.end(why)
+		return
+	}
+	if c.forget(v) {
 		c.server.release(ctx, v)
+		c.complain(deviceError(v.name()))
+		c.log(gateway.LogInfo, "detached", zap.String("attached", v.name()), zap.String("reason", string(why)))
 	}
 }
