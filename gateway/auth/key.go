@@ -26,8 +26,6 @@ const (
 	minRSAExp  = 65537
 )
 
-var errLongPEM = fmt.Errorf("more than %d bytes of PEM", MaxPEM)
-
 // Key is a device's public key.
 type Key struct {
 	Format      gateway.KeyFormat
@@ -114,7 +112,7 @@ func parsePEM(text string) (Key, error) {
 // oneBlock reads PEM that has one block, no headers, and nothing around it.
 func oneBlock(text string) (*pem.Block, error) {
 	if len(text) > MaxPEM {
-		return nil, errLongPEM
+		return nil, fmt.Errorf("more than %d bytes of PEM", MaxPEM)
 	}
 	trimmed := bytes.TrimSpace([]byte(text))
 	block, rest := pem.Decode(trimmed)

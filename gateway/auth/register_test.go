@@ -88,6 +88,7 @@ func TestRegisterWithAuthorities(t *testing.T) {
 	rsaRoot := issue(t, template("RSA root", asCA), rsaDevice(), nil)
 	middle := issue(t, template("middle", asCA), rsaDevice(), root)
 	namesake := issue(t, template("root", asCA), rsaDevice(), nil)
+	renamed := issue(t, template("new root", asCA), ecOther(), nil)
 	over := issue(t, template("root", asCA, lasting(-time.Hour, -time.Second)), ecOther(), nil)
 	leaf := issue(t, template("leaf"), ecOther(), nil)
 
@@ -102,6 +103,7 @@ func TestRegisterWithAuthorities(t *testing.T) {
 		"by an intermediate":      {[]string{root.pem()}, x509Of(t, middle), "not issued by"},
 		"the intermediate itself": {[]string{root.pem(), middle.pem()}, x509Of(t, middle), ""},
 		"by a namesake":           {[]string{root.pem()}, x509Of(t, namesake), "not issued by"},
+		"by its former name":      {[]string{renamed.pem()}, x509Of(t, root), "not issued by"},
 		"by another":              {[]string{rsaRoot.pem()}, x509Of(t, root), "not issued by"},
 		"authority over":          {[]string{over.pem()}, x509Of(t, root), "not issued by"},
 		"authority broken":        {[]string{"-----BEGIN"}, x509Of(t, root), "not issued by"},

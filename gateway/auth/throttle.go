@@ -33,7 +33,7 @@ type Throttle struct {
 	failing recent[suspect, time.Time] // when all is forgiven, by GCRA
 }
 
-// suspect is an address, and a device unless that is 0.
+// suspect is an address and the hash of a device, or 0 for all of them.
 type suspect struct {
 	remote netip.Addr
 	device uint64
@@ -73,11 +73,11 @@ func (t *Throttle) add(s suspect, limit int, now time.Time) {
 }
 
 func identify(remote netip.Addr, device gateway.DeviceKey) (netip.Addr, uint64) {
-	remote = remote.Unmap().WithZone("")
+	remote = remote.Unmap()
 	if remote.Is6() {
 		if network, err := remote.Prefix(networkBits); err == nil {
 			remote = network.Addr()
 		}
 	}
-	return remote, maphash.Comparable(seed, device) | 1 // 0 is all devices
+	return remote, maphash.Comparable(seed, device)
 }

@@ -227,9 +227,13 @@ func TestJ16_SizeAndDepth(t *testing.T) {
 		refuses(t, "header of "+open, gateway.TokenHeader, ecDevice().sign(`{"alg":`+deep, good), key)
 		refuses(t, "claims of "+open, gateway.TokenMalformed, ecDevice().sign(ecDevice().header(), `{"a":`+deep), key)
 	}
-	nested := func(n int) string { return `"a":` + strings.Repeat("[", n) + strings.Repeat("]", n) }
-	accepts(t, "depth 16", ecDevice().sign(ecDevice().header(), edit("{", "{"+nested(15)+",")), key)
-	refuses(t, "depth 17", gateway.TokenMalformed, ecDevice().sign(ecDevice().header(), edit("{", "{"+nested(16)+",")), key)
+	for _, pair := range [][2]string{{"[", "]"}, {`{"b":`, "}"}} {
+		nested := func(n int) string {
+			return `{"a":` + strings.Repeat(pair[0], n) + "0" + strings.Repeat(pair[1], n) + ","
+		}
+		accepts(t, "depth 16 of "+pair[0], ecDevice().sign(ecDevice().header(), edit("{", nested(15))), key)
+		refuses(t, "depth 17 of "+pair[0], gateway.TokenMalformed, ecDevice().sign(ecDevice().header(), edit("{", nested(16))), key)
+	}
 }
 
 // cheap fails the test if refusing the token takes more than so many allocations.

@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -18,4 +19,20 @@ func TestVerify(t *testing.T) {
 	}
 	refuses(t, "another's key", gateway.BadSignature, ecDevice().token(), ecOther().Credential)
 	refuses(t, "no key", gateway.NoKey, ecDevice().token())
+}
+
+func TestVerifyAtOnce(t *testing.T) {
+	v := new(auth.Verifier)
+	var group sync.WaitGroup
+	for i := range 8 {
+		group.Go(func() {
+			d := []*device{ecDevice(), ecOther(), rsaDevice()}[i%3]
+			for range 20 {
+				if _, _, err := v.Verify([]byte(d.token()), project, []gateway.Credential{d.Credential}, now); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
 }
