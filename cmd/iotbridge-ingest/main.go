@@ -47,8 +47,10 @@ func run(args []string) int {
 	case errors.Is(err, config.ErrDone):
 		return 0
 	case err != nil:
-		fmt.Fprintln(os.Stderr, "iotbridge-ingest:", err)
-		return 2
+		return fault(2, err)
+	}
+	if err := s.Fault(); err != nil {
+		return fault(2, err)
 	}
 	s.Endpoints = ingestd.EndpointsFromEnv()
 	ctx, stop := signals.Context(context.Background())
@@ -56,11 +58,7 @@ func run(args []string) int {
 	if s.Check {
 		ctx, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
-		if err := ingestd.Check(ctx, s.Settings, os.Stdout); err != nil {
-			fmt.Fprintln(os.Stderr, "iotbridge-ingest:", err)
-			return 1
-		}
-		return 0
+		return fault(1, ingestd.Check(ctx, s.Settings, os.Stdout))
 	}
 	log := s.Flags.Logger(os.Stderr)
 	defer log.Sync() //nolint:errcheck // a terminal cannot be synced
@@ -77,4 +75,13 @@ func run(args []string) int {
 	}
 	log.Info("ended in order")
 	return 0
+}
+
+// fault says what is wrong, if anything, and returns the exit code.
+func fault(code int, err error) int {
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(os.Stderr, "iotbridge-ingest:", err)
+	return code
 }

@@ -2,11 +2,16 @@ package ingestd_test
 
 import (
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
+
+	"iotbridge/internal/ops"
 )
 
-func zaptestless() *zap.Logger { return zap.NewNop() }
+func quiet() *zap.Logger { return zap.NewNop() }
+
+func registry() *prometheus.Registry { return ops.NewRegistry() }
 
 func retainAcked() *pubsubpb.UpdateSubscriptionRequest {
 	return &pubsubpb.UpdateSubscriptionRequest{

@@ -70,6 +70,17 @@ func EndpointsFromEnv() Endpoints {
 	return Endpoints{os.Getenv("PUBSUB_EMULATOR_HOST"), os.Getenv("BIGQUERY_EMULATOR_HOST"), os.Getenv("BIGQUERY_STORAGE_EMULATOR_HOST")}
 }
 
+// Fault says what is wrong with the settings themselves; nil is nothing.
+func (s *Settings) Fault() error {
+	routes, err := s.routes()
+	for _, r := range routes {
+		if err == nil {
+			_, err = loadTable(r.Schema)
+		}
+	}
+	return err
+}
+
 // routes returns what the settings say, checked.
 func (s *Settings) routes() ([]Route, error) {
 	single := Route{s.Subscription, s.Schema, s.Table, s.QuarantineTable}

@@ -21,7 +21,6 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"iotbridge/internal/ingestd"
-	"iotbridge/internal/ops"
 	"iotbridge/internal/signals"
 	"iotbridge/localcloud"
 	"iotbridge/localcloud/fault"
@@ -56,7 +55,7 @@ func workerProcess(args []string) int {
 	s.Endpoints = ingestd.EndpointsFromEnv()
 	ctx, stop := signals.Context(context.Background())
 	defer stop()
-	if err := ingestd.Run(ctx, s, zaptestless(), ops.NewRegistry()); err != nil {
+	if err := ingestd.Run(ctx, s, quiet(), registry()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -180,7 +179,7 @@ func (s *system) worker(args ...string) worker {
 	settings.Endpoints = ingestd.Endpoints{PubSub: s.cloud.PubSub(), BigQuery: s.cloud.BigQuery(), BigQueryStorage: s.cloud.BigQueryStorage()}
 	ctx, cancel := context.WithCancel(context.Background())
 	ran := make(chan error, 1)
-	go func() { ran <- ingestd.Run(ctx, settings, zaptest.NewLogger(s.t), ops.NewRegistry()) }()
+	go func() { ran <- ingestd.Run(ctx, settings, zaptest.NewLogger(s.t), registry()) }()
 	var once bool
 	w := worker{stop: func() error {
 		if once {
