@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -10,8 +11,12 @@ import (
 // Backup writes a copy of the store, as it is at one moment, to a new file; writing
 // goes on meanwhile. To restore it, stop the gateway, put the copy in the file's
 // place and remove the file's -wal and -shm. PostgreSQL has pg_dump.
-func (s *Store) Backup(ctx context.Context, file string) error {
-	if err := s.engine.check(file); err != nil {
+func (s *Store) Backup(ctx context.Context, file string) error { return s.engine.backup(ctx, file) }
+
+func (e *sqliteFile) backup(ctx context.Context, file string) error {
+	if _, err := os.Stat(file); err == nil {
+		return fmt.Errorf("%s is there already: give a new file, a backup replaces nothing", file)
+	} else if !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	part := file + ".part"
@@ -19,12 +24,12 @@ func (s *Store) Backup(ctx context.Context, file string) error {
 		return err
 	}
 	defer os.Remove(part)
-	c, err := s.reads.Conn(ctx)
+	db, err := sql.Open("sqlite", uri(e.file)+"?mode=ro&_pragma=busy_timeout(5000)")
 	if err != nil {
-		return s.engine.explain(err)
+		return e.explain(err)
 	}
-	defer c.Close()
-	if _, err := c.ExecContext(ctx, `VACUUM INTO ?1`, part); err != nil {
+	defer db.Close()
+	if _, err := db.ExecContext(ctx, `VACUUM INTO ?1`, part); err != nil {
 		return fmt.Errorf("backup to %s: %w", file, err)
 	}
 	f, err := os.OpenFile(part, os.O_RDWR, 0)
@@ -37,13 +42,6 @@ func (s *Store) Backup(ctx context.Context, file string) error {
 	return place(part, file)
 }
 
-func (e *sqliteFile) check(file string) error {
-	_, err := os.Stat(file)
-	if err == nil {
-		return fmt.Errorf("%s is there already: give a new file, a backup replaces nothing", file)
-	}
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	return err
+func (postgres) backup(context.Context, string) error {
+	return errors.New("a store in PostgreSQL is saved by pg_dump, which may run at any time")
 }

@@ -13,13 +13,13 @@ import (
 // 50 write while others list from end to end: nobody is told that it is busy.
 func manyWriters(t *testing.T, w *world) {
 	ctx := t.Context()
-	const writers, each = 50, 6
+	const writers, each = 50, 3
 	for i := range 300 {
 		w.create(t, fmt.Sprintf("before%03d", i))
 	}
 	writing := make(chan struct{})
 	var lists, all sync.WaitGroup
-	for range 4 {
+	for range 2 {
 		lists.Go(func() {
 			for {
 				seen := 0

@@ -120,7 +120,3 @@ func (postgres) explain(err error) error {
 }
 
 func (postgres) release() {}
-
-func (postgres) check(string) error {
-	return errors.New("a store in PostgreSQL is saved by pg_dump, which may run at any time")
-}

@@ -71,8 +71,8 @@ func uri(file string) string { return "file:" + (&url.URL{Path: file}).EscapedPa
 func (e *sqliteFile) create(ctx context.Context) error {
 	st, err := os.Stat(e.file)
 	switch {
-	case err == nil && st.Size() == 0:
-		return fmt.Errorf("%s is empty: restore a backup, or remove it to begin anew", e.file)
+	case err == nil && st.Size() < smallest:
+		return fmt.Errorf("%s is empty or cut short: restore a backup, or remove it to begin anew", e.file)
 	case err == nil:
 		return nil
 	case !errors.Is(err, os.ErrNotExist):
@@ -110,6 +110,8 @@ func place(from, to string) error {
 	defer dir.Close()
 	return dir.Sync()
 }
+
+const smallest = 512 // bytes of a database: one page
 
 const applicationID = 0x696f7472 // in the file's header; the first migration sets it
 
@@ -175,7 +177,11 @@ func (e *sqliteFile) taken(err error) bool {
 func (e *sqliteFile) again(error) bool { return false } // the one writer meets nobody
 
 func (e *sqliteFile) explain(err error) error {
-	switch primary(err) {
+	code := primary(err)
+	if cut := new(sqlite.Error); errors.As(err, &cut) && cut.Code() == sqlite3.SQLITE_IOERR_SHORT_READ {
+		code = sqlite3.SQLITE_CORRUPT
+	}
+	switch code {
 	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR:
 		return fmt.Errorf("%s cannot be written: make room on its disk, it goes on by itself: %w", e.file, err)
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:

@@ -41,8 +41,8 @@ type engine interface {
 	taken(err error) bool    // a unique key was there already
 	again(err error) bool    // two transactions met; this one has done nothing
 	explain(err error) error // the file or server, the cause and the cure
-	release()                // what the engine holds apart from connections
-	check(file string) error // whether Backup may write there
+	backup(ctx context.Context, file string) error
+	release() // what the engine holds apart from connections
 }
 
 // Open opens the store that an address names, and brings its tables up to date:
