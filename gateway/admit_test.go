@@ -11,7 +11,7 @@ import (
 )
 
 func TestBothSpellingsAreOneDevice(t *testing.T) {
-	b, key := newBed(t), newKey()
+	b, key := newBed(), newKey()
 	d := b.store.add(seed, "device1", key.Credential)
 	for _, id := range []string{"device1", d.Num()} {
 		a, err := b.admit(seed, id, key.token(seed.Project))
@@ -28,7 +28,7 @@ func TestBothSpellingsAreOneDevice(t *testing.T) {
 }
 
 func TestJ12_ATokenServesItsOwnDeviceAlone(t *testing.T) {
-	b := newBed(t)
+	b := newBed()
 	elsewhere, foreign := seed, seed
 	elsewhere.Registry, foreign.Project = "OtherDevices", "project-2"
 	type holder struct {
@@ -58,7 +58,7 @@ func TestJ12_ATokenServesItsOwnDeviceAlone(t *testing.T) {
 }
 
 func TestJ13_ACredentialThatIsGoneAdmitsNobody(t *testing.T) {
-	b, key, other := newBed(t), newKey(), newKey()
+	b, key, other := newBed(), newKey(), newKey()
 	d := b.store.add(seed, "device1", key.Credential)
 	before, err := b.admit(seed, "device1", key.token(seed.Project))
 	if err != nil {
@@ -70,10 +70,12 @@ func TestJ13_ACredentialThatIsGoneAdmitsNobody(t *testing.T) {
 		admit gateway.Reason
 		still gateway.Reason
 	}{
-		{"it expires", func() {
-			d.Credentials = []gateway.Credential{{Format: key.Format, PEM: key.PEM, Expires: time.Now().Add(-time.Second)}}
-		},
-			gateway.KeyExpired, ""}, // which counts at admission alone
+		{
+			"it expires", func() {
+				d.Credentials = []gateway.Credential{{Format: key.Format, PEM: key.PEM, Expires: time.Now().Add(-time.Second)}}
+			},
+			gateway.KeyExpired, "",
+		}, // which counts at admission alone
 		{"another takes its place", func() { d.Credentials = []gateway.Credential{other.Credential} }, gateway.BadSignature, gateway.CredentialGone},
 		{"none is left", func() { d.Credentials = nil }, gateway.NoKey, gateway.CredentialGone},
 		{"it comes second", func() { d.Credentials = []gateway.Credential{other.Credential, key.Credential} }, "", ""},
@@ -107,7 +109,7 @@ func TestB34_WhatASessionMayLoseWhileItLasts(t *testing.T) {
 		"the store":  {func(s *store, _ *gateway.Device) { s.fault = errors.New("down") }, gateway.StoreFault},
 		"its number": {func(_ *store, d *gateway.Device) { d.Number++ }, gateway.UnknownDevice},
 	} {
-		b, key := newBed(t), newKey()
+		b, key := newBed(), newKey()
 		d := b.store.add(seed, "device1", key.Credential)
 		a, err := b.admit(seed, "device1", key.token(seed.Project))
 		if err != nil {
@@ -133,7 +135,7 @@ func (c *counting) Verify(token []byte, project string, keys []gateway.Credentia
 }
 
 func TestJ17_EveryRefusalTakesTheSameSteps(t *testing.T) {
-	b, key := newBed(t), newKey()
+	b, key := newBed(), newKey()
 	verifier := &counting{Verifier: b.Verifier}
 	b.Verifier = verifier
 	b.store.add(seed, "device1", key.Credential)
@@ -183,9 +185,10 @@ func TestB33_WhileTheStoreIsDown(t *testing.T) {
 	for name, outage := range outages {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b, key := newBed(t), newKey()
+				b, key := newBed(), newKey()
 				known := b.store.add(seed, "device1", key.Credential)
 				b.store.add(seed, "device2", key.Credential)
+				b.store.add(seed, "later1", key.Credential)
 				b.store.add(seed, "blocked1", key.Credential).Blocked = true
 				revoked := b.store.add(seed, "revoked1", key.Credential)
 				b.run(t)
@@ -198,6 +201,10 @@ func TestB33_WhileTheStoreIsDown(t *testing.T) {
 					if got := attempt(device); got != want {
 						t.Fatalf("before, %s: %q", device, got)
 					}
+				}
+				pass(30 * time.Second)
+				if got := attempt("later1"); got != "" {
+					t.Fatalf("before, later1: %q", got)
 				}
 				b.store.change(func() { outage(b.store) })
 				b.store.changes <- gateway.Change{Kind: gateway.DeviceChanged, Device: revoked.Number}
@@ -219,9 +226,11 @@ func TestB33_WhileTheStoreIsDown(t *testing.T) {
 				if _, err := b.admit(seed, "device1", newKey().token(seed.Project)); why(t, err) != gateway.BadSignature {
 					t.Errorf("a wrong key during the outage: %v", err)
 				}
-				pass(time.Minute + time.Second)
-				if got := attempt("device1"); got != gateway.StoreFault {
-					t.Errorf("after a minute: %q", got)
+				pass(31*time.Second - time.Since(began))
+				for device, want := range map[string]gateway.Reason{"device1": gateway.StoreFault, "later1": ""} {
+					if got := attempt(device); got != want {
+						t.Errorf("a minute after it was known, %s: %q, want %q", device, got, want)
+					}
 				}
 				b.store.change(func() { b.store.fault, b.store.hang = nil, false })
 				if got := attempt("device1"); got != "" {
@@ -241,8 +250,9 @@ func TestB33_WhileTheStoreIsDown(t *testing.T) {
 // The store's answer is on its way while the device is blocked.
 func TestB33_AnAnswerFromBeforeAChangeIsNotRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, key := newBed(t), newKey()
+		b, key := newBed(), newKey()
 		d := b.store.add(seed, "device1", key.Credential)
+		b.store.add(seed, "device2", key.Credential)
 		b.run(t)
 		defer b.stop()
 		b.store.answering = func() {
@@ -253,15 +263,21 @@ func TestB33_AnAnswerFromBeforeAChangeIsNotRemembered(t *testing.T) {
 		if _, err := b.admit(seed, "device1", key.token(seed.Project)); err != nil {
 			t.Fatal(err)
 		}
+		b.store.answering = nil
+		if _, err := b.admit(seed, "device2", key.token(seed.Project)); err != nil {
+			t.Fatal(err)
+		}
 		b.store.change(func() { b.store.fault = errors.New("down") })
-		if _, err := b.admit(seed, "device1", key.token(seed.Project)); why(t, err) != gateway.StoreFault {
-			t.Errorf("a blocked device is admitted from memory: %v", err)
+		for device, want := range map[string]gateway.Reason{"device1": gateway.StoreFault, "device2": ""} {
+			if _, err := b.admit(seed, device, key.token(seed.Project)); why(t, err) != want {
+				t.Errorf("%s, from memory: %v", device, err)
+			}
 		}
 	})
 }
 
 func TestB33_OneThatIsGoneIsForgotten(t *testing.T) {
-	b, key := newBed(t), newKey()
+	b, key := newBed(), newKey()
 	d := b.store.add(seed, "device1", key.Credential)
 	for range 2 {
 		_, _ = b.admit(seed, "device1", key.token(seed.Project))
@@ -276,7 +292,7 @@ func TestB33_OneThatIsGoneIsForgotten(t *testing.T) {
 }
 
 func TestAdmitEndsWithItsClient(t *testing.T) {
-	b, key := newBed(t), newKey()
+	b, key := newBed(), newKey()
 	b.store.hang = true
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -34,7 +34,7 @@ func TestAttachByEachMethod(t *testing.T) {
 		{"through a blocked gateway", gateway.AssociationOnly, true, nil, func(_ *bed, gw, _ *gateway.Device) { gw.Blocked = true }, gateway.Blocked},
 		{"while the store is down", gateway.AssociationOnly, true, nil, func(b *bed, _, _ *gateway.Device) { b.store.fault = errors.New("down") }, gateway.StoreFault},
 	} {
-		b, own := newBed(t), newKey()
+		b, own := newBed(), newKey()
 		gw := b.store.add(seed, "gateway1", own.Credential)
 		gw.IsGateway, gw.AuthMethod = true, c.method
 		d := b.store.add(seed, "device1", key.Credential)
@@ -60,7 +60,7 @@ func TestAttachByEachMethod(t *testing.T) {
 }
 
 func TestAttachKeepsToTheRegistry(t *testing.T) {
-	b, own := newBed(t), newKey()
+	b, own := newBed(), newKey()
 	gw := b.store.add(seed, "gateway1", own.Credential)
 	gw.IsGateway, gw.AuthMethod = true, gateway.AssociationOnly
 	elsewhere := seed
@@ -94,7 +94,7 @@ func TestStillOfAnAttachedDevice(t *testing.T) {
 		"tokens wanted now": {func(_ *bed, gw, _ *gateway.Device) { gw.AuthMethod = gateway.AssociationAndDeviceToken }, gateway.NotAttachable},
 		"no method now":     {func(_ *bed, gw, _ *gateway.Device) { gw.AuthMethod = 0 }, gateway.NotAttachable},
 	} {
-		b, own := newBed(t), newKey()
+		b, own := newBed(), newKey()
 		gw := b.store.add(seed, "gateway1", own.Credential)
 		gw.IsGateway, gw.AuthMethod = true, gateway.AssociationOnly
 		d := b.store.add(seed, "device1")

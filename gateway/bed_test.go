@@ -55,8 +55,10 @@ func (s *store) add(key gateway.RegistryKey, name string, credentials ...gateway
 		}
 	}
 	s.next++
-	d := &gateway.Device{Key: gateway.DeviceKey{RegistryKey: key, Device: name}, Number: s.next, Credentials: credentials,
-		Metadata: map[string]string{"secret": "x"}, Config: gateway.Config{Data: []byte("x")}}
+	d := &gateway.Device{
+		Key: gateway.DeviceKey{RegistryKey: key, Device: name}, Number: s.next, Credentials: credentials,
+		Metadata: map[string]string{"secret": "x"}, Config: gateway.Config{Data: []byte("x")},
+	}
 	s.devices[d.Key] = d
 	return d
 }
@@ -76,7 +78,9 @@ func (s *store) ask(ctx context.Context) error {
 		s.mu.Unlock()
 		<-ctx.Done()
 		s.mu.Lock()
-		return ctx.Err()
+	}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	return s.fault
 }
@@ -203,7 +207,7 @@ type bed struct {
 	stop   func()
 }
 
-func newBed(t *testing.T) *bed {
+func newBed() *bed {
 	s, p := newStore(), &topics{}
 	b := &bed{Bridge: &gateway.Bridge{
 		Directory: s, Mailbox: s, Bus: bus{store: s}, Verifier: &auth.Verifier{}, Publisher: p, Instance: "here",
@@ -241,8 +245,10 @@ func newKey() *keypair {
 	if err != nil {
 		panic(err)
 	}
-	return &keypair{private, gateway.Credential{Format: gateway.ES256PEM,
-		PEM: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))}}
+	return &keypair{private, gateway.Credential{
+		Format: gateway.ES256PEM,
+		PEM:    string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})),
+	}}
 }
 
 // token is one for an hour.

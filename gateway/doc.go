@@ -18,5 +18,7 @@
 // claims, and who sees a higher number closes its own. Blocking, deleting, and the
 // removal of the credential that a session used reach it within two seconds over the
 // bus, and within five when a notification was lost. What the store cannot answer is
-// refused as our fault, never as the device's.
+// refused as our fault, never as the device's; but for a minute a device that was
+// asked for before is admitted by what the store said then, unless a change of it
+// was announced since.
 package gateway

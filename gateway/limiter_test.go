@@ -10,7 +10,7 @@ import (
 
 func TestM21_ANoisyDeviceHasItsShareOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, key := newBed(t), newKey()
+		b, key := newBed(), newKey()
 		b.Limiter = gateway.NewLimiter()
 		d := b.store.add(seed, "device1", key.Credential)
 		var noisy []*gateway.Admission // by both names, over both protocols
@@ -26,7 +26,8 @@ func TestM21_ANoisyDeviceHasItsShareOnly(t *testing.T) {
 		var others []*gateway.Admission
 		for i := range 100 {
 			others = append(others, &gateway.Admission{Registry: noisy[0].Registry, Device: &gateway.Device{
-				Key: noisy[0].Device.Key, Number: uint64(i)}})
+				Key: noisy[0].Device.Key, Number: uint64(i),
+			}})
 		}
 		const seconds = 10
 		taken := 0
@@ -94,7 +95,7 @@ func TestRatesOfOneDevice(t *testing.T) {
 }
 
 func TestDelayBooksNothing(t *testing.T) {
-	b := newBed(t)
+	b := newBed()
 	b.Limiter = gateway.NewLimiter()
 	a := b.session(t)
 	for range 1000 {

@@ -6,7 +6,7 @@ const (
 	TokenTooLong   Reason = "token_too_long"
 	TokenMalformed Reason = "token_malformed" // its segments, their base64url, or their JSON
 	TokenHeader    Reason = "token_header"    // a member other than alg, typ and kid, or a wrong type
-	TokenAlgorithm Reason = "token_algorithm" // neither ES256 nor RS256, or no live key of the device is for it
+	TokenAlgorithm Reason = "token_algorithm" //nolint:gosec // neither ES256 nor RS256, or no live key of the device is for it
 	TokenClaims    Reason = "token_claims"    // aud, exp or iat absent, or of the wrong type
 	TokenAudience  Reason = "token_audience"  // another project
 	TokenExpired   Reason = "token_expired"
@@ -26,7 +26,7 @@ const (
 	BadName          Reason = "bad_name" // outside the grammar
 	UnknownRegistry  Reason = "unknown_registry"
 	ProtocolDisabled Reason = "protocol_disabled" // by the registry
-	CredentialGone   Reason = "credential_gone"   // the one that the session began with
+	CredentialGone   Reason = "credential_gone"   //nolint:gosec // the one that the session began with
 	NotAGateway      Reason = "not_a_gateway"
 	NotAttachable    Reason = "not_attachable" // not bound to the gateway, or a gateway itself
 	StoreFault       Reason = "store_fault"

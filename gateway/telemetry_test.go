@@ -36,7 +36,7 @@ func (b *bed) telemetry(a *gateway.Admission, subFolder string, data []byte) err
 }
 
 func TestM17_TheAttributesAreTheGatewaysAlone(t *testing.T) {
-	b := newBed(t)
+	b := newBed()
 	a := b.session(t)
 	proxied := *a
 	proxied.Via = &gateway.Device{Key: gateway.DeviceKey{RegistryKey: seed, Device: "gateway1"}, Number: 7}
@@ -81,7 +81,7 @@ func with(attributes []gateway.Attribute, key, value string) (changed []gateway.
 }
 
 func TestM18_SubfoldersOutsideTheGrammar(t *testing.T) {
-	b := newBed(t)
+	b := newBed()
 	a := b.session(t)
 	for _, folder := range []string{"/", "//x", "a/", "/a", "a//b", "a b", "+", "#", "ä", "a\x00", "\u202ex", strings.Repeat("x", 257)} {
 		if err := b.telemetry(a, folder, nil); !errors.Is(err, gateway.ErrSubFolder) {
@@ -99,7 +99,7 @@ func TestM18_SubfoldersOutsideTheGrammar(t *testing.T) {
 }
 
 func TestRoutesAreTriedInOrder(t *testing.T) {
-	b := newBed(t)
+	b := newBed()
 	a := b.session(t)
 	for folder, want := range map[string]string{"temperature": "temperature", "": "sensordata", "humidity": "sensordata", "temperature/a": "sensordata", "late": "sensordata"} {
 		b.topics.sent = nil
@@ -126,7 +126,7 @@ func TestRoutesAreTriedInOrder(t *testing.T) {
 }
 
 func TestB35_PayloadsAtTheLimit(t *testing.T) {
-	b := newBed(t)
+	b := newBed()
 	a := b.session(t)
 	for size, want := range map[int]error{0: nil, 1: nil, 262_143: nil, 262_144: nil, 262_145: gateway.ErrTooLarge} {
 		if err := b.telemetry(a, "", make([]byte, size)); !errors.Is(err, want) {
@@ -141,7 +141,7 @@ func TestB35_PayloadsAtTheLimit(t *testing.T) {
 }
 
 func TestStateIsKeptThenPublished(t *testing.T) {
-	b := newBed(t)
+	b := newBed()
 	a := b.session(t)
 	if err := b.SetState(t.Context(), a, []byte("on")); err != nil {
 		t.Fatal(err)
@@ -180,7 +180,7 @@ func TestAttestationIsTheWorkersAndRotates(t *testing.T) {
 			}
 		}
 		write(keyA)
-		b := newBed(t)
+		b := newBed()
 		var err error
 		if b.Signer, err = gateway.OpenSigner(path); err != nil {
 			t.Fatal(err)
@@ -240,7 +240,7 @@ func TestASignersKeysAreNotForEveryone(t *testing.T) {
 
 func TestSignsOfLifeAreGathered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBed(t)
+		b := newBed()
 		a := b.session(t)
 		proxied := *a
 		proxied.Via = &gateway.Device{Key: gateway.DeviceKey{RegistryKey: seed, Device: "gateway1"}, Number: 7}

@@ -80,7 +80,7 @@ func appendMessage(b []byte, size int, attributes []gateway.Attribute, data []by
 }
 
 func appendHead(b []byte, field protowire.Number, size int) []byte {
-	return protowire.AppendVarint(protowire.AppendTag(b, field, protowire.BytesType), uint64(size)) //nolint:gosec // a length
+	return protowire.AppendVarint(protowire.AppendTag(b, field, protowire.BytesType), uint64(size))
 }
 
 func appendString(b []byte, field protowire.Number, v string) []byte {

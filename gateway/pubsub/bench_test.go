@@ -107,8 +107,12 @@ func BenchmarkPublish(b *testing.B) {
 var (
 	payload    = []byte(`{"device_id":"2577321808646966","timestamp":1700000000.123,"t":21.437}`)
 	attributes = []gateway.Attribute{
-		{Key: "deviceId", Value: "device1"}, {Key: "deviceNumId", Value: "2577321808646966"}, {Key: "deviceRegistryId", Value: "RaspberryPiDevices"},
-		{Key: "deviceRegistryLocation", Value: "us-central1"}, {Key: "projectId", Value: "project-1"}, {Key: "subFolder", Value: "temperature"},
+		{Key: "deviceId", Value: "device1"},
+		{Key: "deviceNumId", Value: "2577321808646966"},
+		{Key: "deviceRegistryId", Value: "RaspberryPiDevices"},
+		{Key: "deviceRegistryLocation", Value: "us-central1"},
+		{Key: "projectId", Value: "project-1"},
+		{Key: "subFolder", Value: "temperature"},
 	}
 )
 

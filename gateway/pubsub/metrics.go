@@ -19,12 +19,18 @@ type Metrics struct {
 // NewMetrics registers the publisher's metrics. A nil registerer registers nothing.
 func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
-		Messages: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "gateway_publish_messages_total",
-			Help: "Messages for Pub/Sub: confirmed, given up after it did not take them, refused because too many waited."}, []string{"result"}),
-		Seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "gateway_publish_seconds",
-			Help: "Publish requests, by gRPC code.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 15)}, []string{"code"}),
-		Batch: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "gateway_publish_batch_messages",
-			Help: "Messages of a publish request.", Buckets: prometheus.ExponentialBuckets(1, 4, 6)}),
+		Messages: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gateway_publish_messages_total",
+			Help: "Messages for Pub/Sub: confirmed, given up after it did not take them, refused because too many waited.",
+		}, []string{"result"}),
+		Seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "gateway_publish_seconds",
+			Help: "Publish requests, by gRPC code.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 15),
+		}, []string{"code"}),
+		Batch: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "gateway_publish_batch_messages",
+			Help: "Messages of a publish request.", Buckets: prometheus.ExponentialBuckets(1, 4, 6),
+		}),
 	}
 	for _, result := range []string{"confirmed", "given_up", "refused"} {
 		m.Messages.WithLabelValues(result)

@@ -1,8 +1,10 @@
 package pubsub_test
 
 import (
+	"context"
 	"errors"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -193,20 +195,21 @@ func TestB35_TheLargestMessages(t *testing.T) {
 	for i := range 99 {
 		attributes = append(attributes, gateway.Attribute{Key: strings.Repeat("a", 1+i), Value: strings.Repeat("v", 1024)})
 	}
-	large := make([]byte, gateway.MaxTelemetry)
-	for range 60 { // 21 MB: several requests
-		b.Publish(topic, attributes, large, a.done("large"))
+	p := &pubsub.Publisher{Conn: b.conn}
+	const n = 60 // 21 MB, gathered before anything is sent: three requests
+	for i := range n {
+		p.Publish(topic, attributes, make([]byte, gateway.MaxTelemetry), a.done(strconv.Itoa(i)))
 	}
-	b.Publish(topic, attributes[:1], nil, a.done("empty"))
-	b.until(t, func() bool { messages, _ := b.Outstanding(); return messages == 0 })
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for m, errs := range a.got {
-		for _, err := range errs {
-			if err != nil {
-				t.Errorf("%s: %v", m, err)
-			}
-		}
+	p.Publish(topic, attributes[:1], nil, a.done("empty"))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx) }()
+	if _, failed := a.wait(t, n+1); len(failed) > 0 {
+		t.Errorf("%d of %d failed", len(failed), n+1)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -80,7 +80,7 @@ func passing(err error) bool {
 // false when that would be after until, or when ctx ended.
 func pause(ctx context.Context, n int, until time.Time) bool {
 	most := min(firstPause<<min(n, 16), maxPause)
-	wait := most/2 + rand.N(most/2)
+	wait := most/2 + rand.N(most/2) //nolint:gosec // jitter
 	if ctx.Err() != nil || time.Now().Add(wait).After(until) {
 		return false
 	}
