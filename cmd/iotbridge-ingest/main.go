@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime/debug"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -63,11 +62,7 @@ func run(args []string) int {
 	log := s.Flags.Logger(os.Stderr)
 	defer log.Sync() //nolint:errcheck // a terminal cannot be synced
 	memlimit.Set(log)
-	if os.Getenv("GOGC") == "" {
-		// Little garbage is made for what is held: collecting three times as often costs
-		// next to nothing, and less memory lies idle.
-		debug.SetGCPercent(35)
-	}
+	memlimit.CollectOften()
 	log.Info("starting", zap.Stringer("build", buildinfo.Current()))
 	if err := ingestd.Run(ctx, s.Settings, log, ops.NewRegistry()); err != nil {
 		log.Error("ended", zap.Error(err))

@@ -76,3 +76,12 @@ func readLimit(root fs.FS, name string) int64 {
 	}
 	return limit
 }
+
+// CollectOften is for a program that makes little garbage for what it holds:
+// collecting three times as often costs it next to nothing, and less memory lies
+// idle. GOGC overrules it.
+func CollectOften() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(35)
+	}
+}
