@@ -438,6 +438,7 @@ func TestB37_AcceptSurvivesEMFILE(t *testing.T) {
 		c := s.connect("device1")
 		c.send(publish("/devices/device1/events", 1, "x"))
 		c.expect(puback(1))
+		s.end()
 		var pauses []string
 		for i := range 12 {
 			pauses = append(pauses, fmt.Sprint(f.at[i+1].Sub(f.at[i])))
@@ -445,7 +446,6 @@ func TestB37_AcceptSurvivesEMFILE(t *testing.T) {
 		if got, want := strings.Join(pauses, " "), "5ms 10ms 20ms 40ms 80ms 160ms 320ms 640ms 1s 1s 1s 1s"; got != want {
 			t.Errorf("pauses of %s, want %s", got, want)
 		}
-		s.end()
 	})
 }
 

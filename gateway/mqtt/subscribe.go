@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"context"
+	"slices"
 
 	"github.com/mochi-mqtt/server/v2/packets"
 
@@ -15,7 +16,7 @@ const notGranted = 0x80
 // is granted as 1. The config follows the SUBACK.
 func (c *session) subscribe(ctx context.Context, p packet) gateway.Reason {
 	pk := packets.Packet{FixedHeader: p.FixedHeader}
-	if pk.SubscribeDecode(p.body) != nil || pk.SubscribeValidate() != packets.CodeSuccess {
+	if pk.SubscribeDecode(p.body) != nil || pk.SubscribeValidate() != packets.CodeSuccess || noFilter(pk.Filters) {
 		return malformed
 	}
 	codes := make([]byte, len(pk.Filters))
@@ -71,7 +72,7 @@ func (c *session) grant(f packets.Subscription) (*voice, schema.TopicKind) {
 // unsubscribe serves an UNSUBSCRIBE.
 func (c *session) unsubscribe(p packet) gateway.Reason {
 	pk := packets.Packet{FixedHeader: p.FixedHeader}
-	if pk.UnsubscribeDecode(p.body) != nil || pk.UnsubscribeValidate() != packets.CodeSuccess {
+	if pk.UnsubscribeDecode(p.body) != nil || pk.UnsubscribeValidate() != packets.CodeSuccess || noFilter(pk.Filters) {
 		return malformed
 	}
 	for _, f := range pk.Filters {
@@ -100,4 +101,9 @@ func (c *session) revoke(filter string) {
 	case c.errors:
 		c.errors = ""
 	}
+}
+
+// noFilter reports whether a filter is empty, which the codec lets pass (MQTT-4.7.3-1).
+func noFilter(filters packets.Subscriptions) bool {
+	return slices.ContainsFunc(filters, func(f packets.Subscription) bool { return f.Filter == "" })
 }
