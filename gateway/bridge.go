@@ -97,7 +97,8 @@ type Bridge struct {
 }
 
 // Run forgets what has changed in the store, and hands the signs of life to the
-// mailbox, until ctx ends; those of the last moments too.
+// mailbox, until ctx ends; those of the last moments too, if ctx ends after the
+// sessions have.
 func (b *Bridge) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return b.Bus.Watch(ctx, b.changed) })

@@ -108,8 +108,9 @@ func (p *Publisher) gather(topic string, attributes []gateway.Attribute, data []
 	return nil
 }
 
-// Run sends until ctx ends. Publish then refuses; what is outstanding is still sent,
-// for as long as Grace, and each done has been called when Run returns.
+// Run sends until ctx ends, which is to be after all who publish have ended. Publish
+// then refuses; what is outstanding is still sent, for as long as Grace, and each
+// done has been called when Run returns.
 func (p *Publisher) Run(ctx context.Context) error {
 	p.init()
 	sending, cut := context.WithCancel(context.WithoutCancel(ctx))
