@@ -26,6 +26,7 @@ type commands struct {
 	Messages   messagesCommand   `cmd:"" help:"Look at the messages of a subscription."`
 	Quarantine quarantineCommand `cmd:"" help:"Look at refused messages, and bring them back."`
 	Schema     schemaCommand     `cmd:"" help:"Look at the tables' columns and where they come from."`
+	Bench      benchCommand      `cmd:"" help:"Measure parts of the system under load."`
 
 	Completion    kongcompletion.Completion `cmd:"" help:"Print the code that teaches a shell to complete these commands."`
 	Version       kong.VersionFlag          `help:"Show the version."`
