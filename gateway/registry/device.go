@@ -12,14 +12,18 @@ import (
 )
 
 // A device with its latest config and state, and the signs of its life.
-const selectDevice = `SELECT d.number, d.name, d.credentials, d.blocked, d.metadata, d.log_level, d.is_gateway, d.auth_method, d.created, d.updated,
+const deviceColumns = `SELECT d.number, d.name, d.credentials, d.blocked, d.metadata, d.log_level, d.is_gateway, d.auth_method, d.created, d.updated,
 	l.heartbeat, l.event, l.state, l.config_send, l.config_ack, l.error, l.error_code, l.error_message, l.via, l.gateway,
-	c.version, c.data, c.updated, c.acked, s.data, s.updated
-	FROM devices d
+	c.version, c.data, c.updated, c.acked, s.data, s.updated FROM `
+
+const (
+	deviceJoins = `
 	JOIN life l ON l.device = d.number
 	JOIN configs c ON c.device = d.number AND c.version = (SELECT max(version) FROM configs WHERE device = d.number)
 	LEFT JOIN states s ON s.device = d.number AND s.number = (SELECT max(number) FROM states WHERE device = d.number)
 	WHERE `
+	selectDevice = deviceColumns + `devices d` + deviceJoins
+)
 
 func scanDevice(row interface{ Scan(...any) error }, registry gateway.RegistryKey) (*gateway.Device, error) {
 	d := gateway.Device{Key: gateway.DeviceKey{RegistryKey: registry}}

@@ -52,19 +52,10 @@ func (s *Store) Devices(ctx context.Context, key gateway.RegistryKey, f gateway.
 // filtered is a query of the devices after one, in order; the next argument is their
 // number at most.
 func filtered(f gateway.DeviceFilter, registry int64, after string) (query string, args []any) {
-	query, args = selectDevice+`d.registry = $1 AND d.name > $2`, []any{registry, after}
+	args = []any{registry, after}
 	arg := func(v any) string {
 		args = append(args, v)
 		return "$" + strconv.Itoa(len(args))
-	}
-	if len(f.Numbers)+len(f.Names) > 0 {
-		query += ` AND d.number IN (SELECT CAST(value AS BIGINT) FROM json_array_elements_text(` + arg(encode(nonNil(f.Numbers))) + `::json)
-			UNION SELECT number FROM devices WHERE registry = $1 AND name IN (SELECT value FROM json_array_elements_text(` + arg(encode(nonNil(f.Names))) + `::json)))`
-	}
-	if f.Gateways != nil {
-		if query += ` AND d.is_gateway`; !*f.Gateways {
-			query += ` IS NOT TRUE`
-		}
 	}
 	named := func(device string) string {
 		if schema.ValidNumID(device) {
@@ -73,13 +64,32 @@ func filtered(f gateway.DeviceFilter, registry int64, after string) (query strin
 		}
 		return `(SELECT number FROM devices WHERE registry = $1 AND name = ` + arg(device) + `)`
 	}
+	var sets []string // of numbers
+	if len(f.Numbers)+len(f.Names) > 0 {
+		sets = append(sets, `SELECT CAST(value AS BIGINT) AS number FROM json_array_elements_text(`+arg(encode(nonNil(f.Numbers)))+`::json)
+			UNION SELECT number FROM devices WHERE registry = $1 AND name IN (SELECT value FROM json_array_elements_text(`+arg(encode(nonNil(f.Names)))+`::json))`)
+	}
 	if f.BoundTo != "" {
-		query += ` AND d.number IN (SELECT device FROM bindings WHERE gateway = ` + named(f.BoundTo) + `)`
+		sets = append(sets, `SELECT device AS number FROM bindings WHERE gateway = `+named(f.BoundTo))
 	}
 	if f.GatewaysOf != "" {
-		query += ` AND d.number IN (SELECT gateway FROM bindings WHERE device = ` + named(f.GatewaysOf) + `)`
+		sets = append(sets, `SELECT gateway AS number FROM bindings WHERE device = `+named(f.GatewaysOf))
 	}
-	return query + ` ORDER BY d.name LIMIT $` + strconv.Itoa(len(args)+1), args
+	from, where := `devices d`, `d.registry = $1 AND d.name > $2`
+	for i, set := range sets {
+		if i == 0 { // SQLite keeps to the order of a CROSS JOIN: from the few to the key
+			from = `(` + set + `) few CROSS JOIN devices d`
+			where += ` AND d.number = few.number`
+		} else {
+			where += ` AND d.number IN (` + set + `)`
+		}
+	}
+	if f.Gateways != nil {
+		if where += ` AND d.is_gateway`; !*f.Gateways {
+			where += ` IS NOT TRUE`
+		}
+	}
+	return deviceColumns + from + deviceJoins + where + ` ORDER BY d.name LIMIT $` + strconv.Itoa(len(args)+1), args
 }
 
 func nonNil[T any](list []T) []T {

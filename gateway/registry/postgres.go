@@ -39,7 +39,7 @@ func openServer(ctx context.Context, address string, log *zap.Logger) (_ *Store,
 			db.Close()
 		}
 	}()
-	s := &Store{engine: postgres{}, writes: db, reads: db, log: log}
+	s := &Store{engine: postgres{}, db: db, reads: db, log: log}
 	if err := prepare(ctx, db); err != nil {
 		return nil, s.engine.explain(err)
 	}
@@ -92,10 +92,14 @@ func (postgres) spell(query string) string { return query }
 
 func (postgres) taken(err error) bool { return sqlState(err) == "23505" }
 
-// Serialization failure and deadlock: what was begun has been undone.
-func (postgres) again(err error) bool {
-	state := sqlState(err)
-	return state == "40001" || state == "40P01"
+func (postgres) again(err error, committing bool) bool {
+	switch sqlState(err) {
+	case "40001", "40P01": // met another transaction
+		return true
+	case "57P01": // the server ends connections, as it does before a restart
+		return !committing
+	}
+	return !committing && pgconn.SafeToRetry(err)
 }
 
 func sqlState(err error) string {
@@ -119,4 +123,4 @@ func (postgres) explain(err error) error {
 	return err
 }
 
-func (postgres) release() {}
+func (postgres) close() error { return nil }

@@ -11,12 +11,14 @@ import (
 
 // conn runs queries, alone or in a transaction.
 type conn struct {
-	q interface {
-		ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
-		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-		QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-	}
+	q     querier
 	spell func(string) string
+}
+
+type querier interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
 func (s *Store) read() conn { return conn{s.reads, s.engine.spell} }
@@ -81,35 +83,36 @@ const (
 	longest  = 15 * time.Second // a transaction, with its wait for others
 )
 
-// write runs do in a transaction; again, from the beginning, if it met another one.
-// When it returns nil the change is on the disk.
+// write runs do in a transaction; again, from the beginning, if it met another one or
+// lost its connection before the commit. When it returns nil the change is on the disk;
+// after an error it is not, unless the connection broke in the commit itself.
 func (s *Store) write(ctx context.Context, do func(*tx) error) error {
 	for attempt := 1; ; attempt++ {
-		err := s.transact(ctx, do)
-		if err == nil || attempt == attempts || !s.engine.again(err) {
+		committing, err := s.transact(ctx, do)
+		if err == nil || attempt == attempts || !s.engine.again(err, committing) {
 			return s.engine.explain(err)
 		}
 	}
 }
 
-func (s *Store) transact(ctx context.Context, do func(*tx) error) error {
+func (s *Store) transact(ctx context.Context, do func(*tx) error) (committing bool, err error) {
 	ctx, done := context.WithTimeout(ctx, longest)
 	defer done()
-	raw, err := s.writes.BeginTx(ctx, nil)
+	raw, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer raw.Rollback()
 	t := &tx{conn: conn{raw, s.engine.spell}}
 	if err := do(t); err != nil {
-		return err
+		return false, err
 	}
 	if err := s.bus.record(ctx, t); err != nil {
-		return err
+		return false, err
 	}
 	if err := raw.Commit(); err != nil {
-		return err
+		return true, err
 	}
 	s.bus.committed(t.notices)
-	return nil
+	return false, nil
 }

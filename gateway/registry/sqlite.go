@@ -22,46 +22,57 @@ var ErrLocked = errors.New("is in use by another process: stop that one, or let 
 // sqliteFile is the embedded engine. One connection writes, and syncs each commit;
 // the others only read, what was committed when they began.
 type sqliteFile struct {
-	file string
-	lock *os.File
+	file  string
+	lock  *os.File
+	reads *sql.DB
 }
 
 func openFile(ctx context.Context, file string, log *zap.Logger) (_ *Store, err error) {
 	e := &sqliteFile{file: file}
-	if e.lock, err = lockFile(file); err != nil {
-		return nil, e.explain(err)
-	}
 	s := &Store{engine: e, log: log}
 	s.bus = newLocalBus(s)
 	defer func() {
 		if err != nil {
-			for _, db := range []*sql.DB{s.writes, s.reads} {
-				if db != nil {
-					db.Close()
-				}
+			err = e.explain(err)
+			if s.db != nil {
+				s.db.Close()
 			}
-			e.release()
+			e.close()
 		}
 	}()
+	if e.lock, err = lockFile(file); err != nil {
+		return nil, err
+	}
 	if err := e.create(ctx); err != nil {
-		return nil, e.explain(err)
+		return nil, err
 	}
 	const always = "_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=cache_size(-16000)"
-	s.writes, err = sql.Open("sqlite", uri(file)+"?"+always+"&_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
+	s.db, err = sql.Open("sqlite", uri(file)+"?"+always+"&_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
 	if err != nil {
-		return nil, e.explain(err)
+		return nil, err
 	}
-	s.writes.SetMaxOpenConns(1)
-	if err := e.sound(ctx, s.writes); err != nil {
-		return nil, e.explain(err)
+	s.db.SetMaxOpenConns(1)
+	if err := e.sound(ctx, s.db); err != nil {
+		return nil, err
 	}
-	if s.reads, err = sql.Open("sqlite", uri(file)+"?"+always+"&_pragma=query_only(1)"); err != nil {
-		return nil, e.explain(err)
+	if e.reads, err = sql.Open("sqlite", uri(file)+"?"+always+"&_pragma=query_only(1)"); err != nil {
+		return nil, err
 	}
 	n := max(4, runtime.GOMAXPROCS(0))
-	s.reads.SetMaxOpenConns(n)
-	s.reads.SetMaxIdleConns(n)
+	e.reads.SetMaxOpenConns(n)
+	e.reads.SetMaxIdleConns(n)
+	s.reads = &prepared{db: e.reads}
 	return s, s.loadPageKey(ctx)
+}
+
+func (e *sqliteFile) close() (err error) {
+	if e.reads != nil {
+		err = e.reads.Close()
+	}
+	if e.lock != nil {
+		e.lock.Close()
+	}
+	return err
 }
 
 func uri(file string) string { return "file:" + (&url.URL{Path: file}).EscapedPath() }
@@ -174,7 +185,7 @@ func (e *sqliteFile) taken(err error) bool {
 	return errors.As(err, &se) && (se.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || se.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
 }
 
-func (e *sqliteFile) again(error) bool { return false } // the one writer meets nobody
+func (e *sqliteFile) again(error, bool) bool { return false } // the one writer meets nobody
 
 func (e *sqliteFile) explain(err error) error {
 	code := primary(err)
@@ -202,5 +213,3 @@ func primary(err error) int {
 	}
 	return e.Code() & 0xff
 }
-
-func (e *sqliteFile) release() { e.lock.Close() }

@@ -27,8 +27,8 @@ type Options struct {
 // Store is the registry. It is safe for concurrent use.
 type Store struct {
 	engine engine
-	writes *sql.DB
-	reads  *sql.DB // may be the same
+	db     *sql.DB // writes
+	reads  querier
 	pages  pageKey
 	bus    bus
 	log    *zap.Logger
@@ -38,11 +38,11 @@ type Store struct {
 // as PostgreSQL reads them.
 type engine interface {
 	spell(query string) string
-	taken(err error) bool    // a unique key was there already
-	again(err error) bool    // two transactions met; this one has done nothing
-	explain(err error) error // the file or server, the cause and the cure
+	taken(err error) bool                  // a unique key was there already
+	again(err error, committing bool) bool // the transaction has done nothing and may be tried again
+	explain(err error) error               // the file or server, the cause and the cure
 	backup(ctx context.Context, file string) error
-	release() // what the engine holds apart from connections
+	close() error // what it holds apart from Store.db
 }
 
 // Open opens the store that an address names, and brings its tables up to date:
@@ -74,12 +74,7 @@ func (s *Store) Run(ctx context.Context) error {
 // Close lets go of every claim that was made here. Nothing may be under way.
 func (s *Store) Close() error {
 	s.bus.close()
-	err := s.writes.Close()
-	if s.reads != s.writes {
-		err = errors.Join(err, s.reads.Close())
-	}
-	s.engine.release()
-	return err
+	return errors.Join(s.db.Close(), s.engine.close())
 }
 
 // Ping says whether the store answers.
