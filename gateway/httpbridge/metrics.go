@@ -19,12 +19,18 @@ type Metrics struct {
 // NewMetrics registers the server's metrics. A nil registerer registers nothing.
 func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
-		Requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "gateway_http_requests_total",
-			Help: "Requests of devices over HTTPS, by method and HTTP code."}, []string{"method", "code"}),
-		Refusals: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "gateway_http_refusals_total",
-			Help: "Devices refused over HTTPS, by reason."}, []string{"reason"}),
-		Seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "gateway_http_request_seconds",
-			Help: "From a request's head to its answer.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 16)}, []string{"method"}),
+		Requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gateway_http_requests_total",
+			Help: "Requests of devices over HTTPS, by method and HTTP code.",
+		}, []string{"method", "code"}),
+		Refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gateway_http_refusals_total",
+			Help: "Devices refused over HTTPS, by reason.",
+		}, []string{"reason"}),
+		Seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "gateway_http_request_seconds",
+			Help: "From a request's head to its answer.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 16),
+		}, []string{"method"}),
 	}
 	for _, reason := range gateway.Reasons {
 		m.Refusals.WithLabelValues(string(reason))

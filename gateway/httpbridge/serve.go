@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -130,7 +131,7 @@ func localVersion(query string) (int64, error) {
 	if err != nil {
 		return 0, wrong
 	}
-	given := append(q["local_version"], q["localVersion"]...)
+	given := slices.Concat(q["local_version"], q["localVersion"])
 	switch {
 	case len(q["gatewayInfo.gatewayId"])+len(q["gateway_info.gateway_id"]) > 0:
 		return 0, errGateway
