@@ -22,6 +22,7 @@ func (c *session) attach(ctx context.Context, m message) gateway.Reason {
 		c.complain(notAttachable(m))
 		return ""
 	}
+	since := c.server.changes.Load()
 	v, err := c.claim(ctx, strings.Clone(m.topic.Device), authorization(m.data))
 	var refusal *gateway.Refusal
 	switch {
@@ -34,7 +35,7 @@ func (c *session) attach(ctx context.Context, m message) gateway.Reason {
 		return storeFault
 	}
 	c.remember(v)
-	c.server.sessions.add(ctx, v)
+	c.server.add(ctx, v, since)
 	c.bring(ctx, v)
 	c.log(gateway.LogInfo, "attached", zap.String("attached", v.name()))
 	return c.acknowledge(m)
@@ -48,7 +49,7 @@ func (c *session) claim(ctx context.Context, device string, token []byte) (v *vo
 			return
 		}
 		v = &voice{session: c, admission: a, device: a.Device.Number, number: a.Device.Num()}
-		v.epoch, err = c.server.Bus.Claim(ctx, v.device, c.server.Instance)
+		v.epoch, err = c.server.claim(ctx, v.device)
 	})
 	return v, err
 }

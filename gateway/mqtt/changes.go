@@ -32,6 +32,10 @@ func (s *Server) watch(ctx context.Context) {
 
 // changed acts on a change. It does not wait for the store.
 func (s *Server) changed(ctx context.Context, c gateway.Change) {
+	switch c.Kind {
+	case gateway.DeviceChanged, gateway.RegistryChanged, gateway.Resync:
+		s.changes.Add(1) // before the sessions are looked up: see add
+	}
 	v := s.sessions.find(c.Device)
 	switch c.Kind {
 	case gateway.CommandSent:
@@ -52,7 +56,10 @@ func (s *Server) changed(ctx context.Context, c gateway.Change) {
 		}
 	case gateway.Claimed:
 		// Claims of this gateway are seen when the session is added.
-		if v != nil && c.Instance != s.Instance && c.Epoch > v.epoch {
+		if c.Instance == s.Instance {
+			return
+		}
+		if v := s.sessions.elsewhere(c.Device, c.Epoch); v != nil {
 			v.silence(ctx, takenOver)
 		}
 	}

@@ -3,6 +3,7 @@ package mqtt
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"sync"
@@ -329,4 +330,87 @@ func TestNoDevicesBytesReachAnother(t *testing.T) { // M15
 			t.Errorf("%+v", e)
 		}
 	}
+}
+
+// meanwhile does something in the middle of an admission, or of a claim.
+type meanwhile struct {
+	*house
+	admitted, claimed func()
+}
+
+func (m *meanwhile) Admit(ctx context.Context, a gateway.Attempt) (*gateway.Admission, error) {
+	admission, err := m.house.Admit(ctx, a)
+	if m.admitted != nil {
+		m.admitted()
+	}
+	return admission, err
+}
+
+func (m *meanwhile) Claim(ctx context.Context, device uint64, instance string) (int64, error) {
+	epoch, err := m.house.Claim(ctx, device, instance)
+	if m.claimed != nil {
+		m.claimed()
+	}
+	return epoch, err
+}
+
+func TestB34_BlockedBetweenAdmissionAndSession(t *testing.T) {
+	var m *meanwhile
+	bubble(t, func(s *site) {
+		m = &meanwhile{house: s.house}
+		s.Server.Bridge = m
+		m.admitted = func() {
+			s.change(func() { s.house.devices["device1"].Blocked = true })
+			m.tell(gateway.Change{Kind: gateway.DeviceChanged, Device: number1})
+		}
+	}, func(s *site) {
+		synctest.Wait()
+		c := s.connect("device1")
+		if took := c.ends(); took > 2*time.Second {
+			t.Errorf("closed after %v", took)
+		}
+	})
+}
+
+func TestB38_ClaimedElsewhereBeforeTheSession(t *testing.T) {
+	var m *meanwhile
+	bubble(t, func(s *site) {
+		m = &meanwhile{house: s.house}
+		s.Server.Bus = m
+		m.claimed = func() {
+			m.tell(gateway.Change{Kind: gateway.Claimed, Device: number1, Instance: "gateway-b", Epoch: 99})
+		}
+	}, func(s *site) {
+		synctest.Wait()
+		c := s.connect("device1")
+		if took := c.ends(); took > 2*time.Second {
+			t.Errorf("closed after %v", took)
+		}
+		if n := len(s.sessions.claiming); n != 0 {
+			t.Errorf("%d claims are still noted", n)
+		}
+	})
+}
+
+// stalled is a bus that does not answer, though it is told to stop.
+type stalled struct{ *house }
+
+func (stalled) Release(ctx context.Context, _ uint64, _ int64) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func TestB32_StopWhileTheStoreHangs(t *testing.T) {
+	bubble(t, func(s *site) { s.Server.Bus = stalled{s.house} }, func(s *site) {
+		for i := range 100 {
+			name := fmt.Sprintf("many%d", i)
+			s.change(func() { s.house.add(name, 3_000_000_000_000_000+uint64(i), false) })
+			go io.Copy(io.Discard, s.connect(name).in)
+		}
+		begin := time.Now()
+		s.end()
+		if took := time.Since(begin); took > 20*time.Second {
+			t.Errorf("stopped after %v", took)
+		}
+	})
 }

@@ -84,12 +84,13 @@ func (s *Server) letIn(server context.Context, c net.Conn) (run func(server cont
 		s.answer(conn, badClientID, "client_id")
 		return nil
 	}
+	since := s.changes.Load()
 	admission, err := s.admit(ctx, key, address(c), show.Password)
 	if err != nil {
 		s.refuse(conn, key, err)
 		return nil
 	}
-	epoch, err := s.Bus.Claim(ctx, admission.Device.Number, s.Instance)
+	epoch, err := s.claim(ctx, admission.Device.Number)
 	if err != nil {
 		s.Log.Error("cannot claim a device", zap.Stringer("device", admission.Device.Key), zap.Error(err))
 		s.refuse(conn, key, &gateway.Refusal{Reason: gateway.StoreFault, Fault: true})
@@ -97,7 +98,7 @@ func (s *Server) letIn(server context.Context, c net.Conn) (run func(server cont
 	}
 	session, ctx := s.newSession(server, conn, in, admission, epoch, time.Duration(show.Keepalive)*time.Second)
 	// The one before is ended first: its device hears nothing more from it.
-	s.sessions.add(ctx, session.own)
+	s.add(ctx, session.own, since)
 	s.answer(conn, accepted, "accepted")
 	return func(server context.Context) { session.run(ctx, server) }
 }

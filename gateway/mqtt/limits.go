@@ -20,7 +20,7 @@ const (
 	maxDeliveries = 1100             // to a session, not yet acknowledged: a config each of its devices, and commands
 	configPause   = 5 * time.Second  // before the store is asked again for one
 	commandTime   = time.Minute      // for the acknowledgement of a command
-	storeTime     = 10 * time.Second // for an answer of the store
+	storeTime     = 5 * time.Second  // for an answer of the store
 	lastWords     = time.Second      // for what is queued when a session ends
 	revokedTime   = 2 * time.Second  // a changed device whose admission cannot be checked is closed
 	resyncedTime  = time.Minute      // the same when nothing says that it changed

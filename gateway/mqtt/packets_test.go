@@ -50,7 +50,7 @@ func newDesk(t testing.TB, device string, input []byte) *desk {
 	c, ctx := s.newSession(context.Background(), tls.Server(in.conn, s.tls), in,
 		&gateway.Admission{Device: d, Registry: h.registry, Expires: time.Now().Add(time.Hour)}, 1, time.Minute)
 	c.writing = true // nobody writes
-	s.sessions.add(ctx, c.own)
+	s.add(ctx, c.own, 0)
 	t.Cleanup(func() { c.expiry.Stop(); c.cancel(); s.running.Wait() })
 	return &desk{h, c, ctx}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -63,11 +64,15 @@ type Server struct {
 	messages *semaphore.Weighted // in flight, of Limits.TotalInflight
 	bytes    *semaphore.Weighted
 	large    *semaphore.Weighted
+	changes  atomic.Int64  // that may end a session, as they came
 	errands  chan struct{} // a token for each call to the store that no session waits for
+	overdue  chan struct{} // closed when no more of them is begun
 }
 
-// maxErrands bounds the calls to the store that no session waits for.
-const maxErrands = 16
+const (
+	maxErrands = 16              // calls to the store that no session waits for, at a time
+	errandTime = 4 * time.Second // after Limits.Grace; then no more are begun
+)
 
 func (s *Server) defaults() error {
 	s.once.Do(func() {
@@ -88,6 +93,7 @@ func (s *Server) defaults() error {
 		s.bytes = semaphore.NewWeighted(int64(s.Limits.TotalBytes))
 		s.large = semaphore.NewWeighted(int64(s.Limits.LargeBytes))
 		s.errands = make(chan struct{}, maxErrands)
+		s.overdue = make(chan struct{})
 	})
 	return s.wrong
 }
@@ -99,6 +105,8 @@ func (s *Server) Run(ctx context.Context) error {
 		return err
 	}
 	s.watch(ctx)
+	late := time.AfterFunc(s.Limits.Grace+errandTime, func() { close(s.overdue) })
+	defer late.Stop()
 	s.running.Wait()
 	s.writers.end()
 	return nil
@@ -108,8 +116,12 @@ func (s *Server) Run(ctx context.Context) error {
 // counts must be alive.
 func (s *Server) errand(ctx context.Context, call func(ctx context.Context)) {
 	s.running.Go(func() {
-		s.errands <- struct{}{}
-		defer func() { <-s.errands }()
+		select {
+		case s.errands <- struct{}{}:
+			defer func() { <-s.errands }()
+		case <-s.overdue:
+			return
+		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
 		defer cancel()
 		call(ctx)

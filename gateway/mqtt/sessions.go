@@ -3,31 +3,38 @@ package mqtt
 import (
 	"context"
 	"sync"
-
-	"go.uber.org/zap"
 )
 
 // sessions knows who speaks for a device here: one voice each, the latest claim's.
 type sessions struct {
-	mu     sync.Mutex
-	voices map[uint64]*voice
+	mu       sync.Mutex
+	voices   map[uint64]*voice
+	claiming map[uint64]*claiming
 }
 
-// add makes v its device's voice and silences the one before. If a later claim is
-// there already, v is silenced.
-func (t *sessions) add(ctx context.Context, v *voice) {
+// add makes v its device's voice and silences the one before. If there is a later
+// claim already, v is silenced. since is s.changes from before v was admitted: if
+// something changed meanwhile, v is looked at again.
+func (s *Server) add(ctx context.Context, v *voice, since int64) {
+	t := &s.sessions
 	t.mu.Lock()
-	before := t.voices[v.device]
-	if before != nil && before.epoch > v.epoch {
-		before, v = v, before
+	stays, goes := v, t.voices[v.device]
+	if goes != nil && goes.epoch > v.epoch {
+		stays, goes = goes, v
 	}
 	if t.voices == nil {
 		t.voices = map[uint64]*voice{}
 	}
-	t.voices[v.device] = v
+	t.voices[v.device] = stays
+	if t.claimed(v.device) > v.epoch {
+		goes = v
+	}
 	t.mu.Unlock()
-	if before != nil {
-		before.silence(ctx, takenOver)
+	if goes != nil {
+		goes.silence(ctx, takenOver)
+	}
+	if s.changes.Load() != since {
+		s.look(ctx, []*voice{v}, revokedTime, false)
 	}
 }
 
@@ -56,14 +63,4 @@ func (t *sessions) all(which func(*voice) bool) (found []*voice) {
 		}
 	}
 	return found
-}
-
-// release ends a claim. If it cannot, the next claim ends it.
-func (s *Server) release(ctx context.Context, v *voice) {
-	s.sessions.drop(v)
-	s.errand(ctx, func(ctx context.Context) {
-		if err := s.Bus.Release(ctx, v.device, v.epoch); err != nil {
-			s.Log.Warn("a claim is not released", zap.Uint64("device", v.device), zap.Error(err))
-		}
-	})
 }
