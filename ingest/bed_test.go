@@ -194,8 +194,9 @@ func (s *memSource) Close(context.Context) error { return nil }
 type memSink struct {
 	plan   *schema.Plan
 	idAt   protowire.Number
-	answer func(n int, ids []string) error
+	answer func(n int, ids []string) error // one at a time
 	check  func() error
+	asking sync.Mutex
 
 	mu       sync.Mutex
 	requests [][]string
@@ -251,7 +252,9 @@ func (s *memSink) Append(ctx context.Context, rows [][]byte) error {
 	}
 	var err error
 	if s.answer != nil {
+		s.asking.Lock()
 		err = s.answer(n, ids)
+		s.asking.Unlock()
 	}
 	if err == nil || err == error(lost{}) {
 		s.mu.Lock()

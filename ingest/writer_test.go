@@ -375,8 +375,8 @@ func TestB61_QuarantineDown(t *testing.T) {
 			return nil
 		}
 		time.AfterFunc(10*time.Second, func() {
-			if b.table.count() != 1000 || len(b.source.acked) != 1000 {
-				t.Errorf("after 10 s: %d good rows, %d acks, want 1000", b.table.count(), len(b.source.acked))
+			if b.table.count() != 1000 || b.source.open() != 1000 {
+				t.Errorf("after 10 s: %d good rows, %d messages open, want 1000", b.table.count(), b.source.open())
 			}
 		})
 		b.run()

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"time"
 
 	"github.com/alecthomas/kong"
 	"go.uber.org/zap"
@@ -35,7 +34,7 @@ type settings struct {
 
 func main() { os.Exit(run(os.Args[1:])) }
 
-// run returns the exit code: 1 a fault, 2 a wrong setting.
+// run returns the exit code: 1 is a fault, 2 a wrong setting.
 func run(args []string) int {
 	var s settings
 	program := config.Program{
@@ -55,8 +54,6 @@ func run(args []string) int {
 	ctx, stop := signals.Context(context.Background())
 	defer stop()
 	if s.Check {
-		ctx, cancel := context.WithTimeout(ctx, time.Minute)
-		defer cancel()
 		return fault(1, ingestd.Check(ctx, s.Settings, os.Stdout))
 	}
 	log := s.Flags.Logger(os.Stderr)

@@ -70,8 +70,10 @@ func (a *assembly) watches() []func(context.Context, *zap.Logger) {
 }
 
 // Check asks every service whether the worker could work, prints a line for each
-// thing that is well, and returns the first fault.
+// thing that is well, and returns the first fault. It takes a minute at the most.
 func Check(ctx context.Context, s Settings, out io.Writer) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
 	a, err := assemble(ctx, s, zap.NewNop(), nil)
 	if err != nil {
 		return err
