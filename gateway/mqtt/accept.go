@@ -23,8 +23,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	s.running.Add(1)
 	defer s.running.Done()
 	defer conns.Wait()
-	close := context.AfterFunc(ctx, func() { l.Close() })
-	defer close()
+	defer context.AfterFunc(ctx, func() { l.Close() })()
 
 	var pause time.Duration
 	for {

@@ -64,9 +64,11 @@ type claim struct {
 // newHouse has devices device1 to device9, numbers 1000000000000001 and on, and the
 // gateways gateway1 and gateway2.
 func newHouse() *house {
-	h := &house{devices: map[string]*gateway.Device{}, numbers: map[uint64]string{}, bound: map[string]bool{},
+	h := &house{
+		devices: map[string]*gateway.Device{}, numbers: map[uint64]string{}, bound: map[string]bool{},
 		registry: &gateway.Registry{Key: registryKey, MQTT: true}, expires: time.Hour,
-		configs: map[uint64]gateway.Config{}, acked: map[uint64]int64{}, claims: map[uint64]claim{}, answers: map[string]error{}}
+		configs: map[uint64]gateway.Config{}, acked: map[uint64]int64{}, claims: map[uint64]claim{}, answers: map[string]error{},
+	}
 	for i := range uint64(9) {
 		h.add(fmt.Sprint("device", i+1), 1_000_000_000_000_001+i, false)
 	}
@@ -295,8 +297,10 @@ func open(t testing.TB, change func(*Server)) *site {
 }
 
 func openOn(t testing.TB, l net.Listener, h *house, change func(*Server)) *site {
-	s := &site{house: h, t: t, listen: l, ended: make(chan struct{}),
-		Server: &Server{Bridge: h, Mailbox: h, Bus: h, Instance: "gateway-a", TLS: serverTLS()}}
+	s := &site{
+		house: h, t: t, listen: l, ended: make(chan struct{}),
+		Server: &Server{Bridge: h, Mailbox: h, Bus: h, Instance: "gateway-a", TLS: serverTLS()},
+	}
 	if change != nil {
 		change(s.Server)
 	}
@@ -325,9 +329,11 @@ var authority = sync.OnceValue(func() tls.Certificate {
 	if err != nil {
 		panic(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "gateway.test"}, DNSNames: []string{"gateway.test"},
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "gateway.test"}, DNSNames: []string{"gateway.test"},
 		NotBefore: time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC),
-		IsCA: true, BasicConstraintsValid: true}
+		IsCA: true, BasicConstraintsValid: true,
+	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		panic(err)

@@ -85,7 +85,7 @@ func (s *Server) look(ctx context.Context, voices []*voice, patience time.Durati
 				return nil
 			})
 		}
-		g.Wait()
+		_ = g.Wait() // none of them fails
 	})
 }
 

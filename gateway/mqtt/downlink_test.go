@@ -154,59 +154,61 @@ func TestConfigComesWhenTheStoreIsBack(t *testing.T) {
 }
 
 func (s *site) command(id, folder, data string) {
-	s.tell(gateway.Change{Kind: gateway.CommandSent, Device: number1,
-		Command: &gateway.Command{ID: id, Device: number1, SubFolder: folder, Data: []byte(data)}})
+	s.tell(gateway.Change{
+		Kind: gateway.CommandSent, Device: number1,
+		Command: &gateway.Command{ID: id, Device: number1, SubFolder: folder, Data: []byte(data)},
+	})
 	synctest.Wait()
 }
 
-func (s *site) answer(id string) (error, bool) {
+func (s *site) answer(id string) (ok bool, err error) {
 	synctest.Wait()
 	s.house.mu.Lock()
 	defer s.house.mu.Unlock()
-	err, ok := s.answers[id]
-	return err, ok
+	err, ok = s.answers[id]
+	return ok, err
 }
 
 func TestCommands(t *testing.T) {
 	bubble(t, nil, func(s *site) {
 		synctest.Wait()
 		s.command("early", "", "x")
-		if err, _ := s.answer("early"); !errors.Is(err, gateway.ErrNotConnected) {
+		if _, err := s.answer("early"); !errors.Is(err, gateway.ErrNotConnected) {
 			t.Errorf("without a session: %v", err)
 		}
 		c := s.connect("device1")
 		s.command("unheard", "", "x")
-		if err, _ := s.answer("unheard"); !errors.Is(err, gateway.ErrNotConnected) {
+		if _, err := s.answer("unheard"); !errors.Is(err, gateway.ErrNotConnected) {
 			t.Errorf("without a subscription: %v", err)
 		}
 		c.send(subscribe(1, "/devices/device1/commands/#", 0))
 		c.expect("\x90\x03\x00\x01\x00")
 		s.command("zero", "", "x")
 		c.expect(sent(0x30, "/devices/device1/commands", 0, "x"))
-		if err, ok := s.answer("zero"); err != nil || !ok {
+		if ok, err := s.answer("zero"); err != nil || !ok {
 			t.Errorf("with QoS 0: %v, %v", err, ok)
 		}
 		c.send(subscribe(2, "/devices/1000000000000001/commands/#", 1))
 		c.expect("\x90\x03\x00\x02\x01")
 		s.command("one", "a/b", "y")
 		c.expect(sent(0x32, "/devices/1000000000000001/commands/a/b", 1, "y"))
-		if _, ok := s.answer("one"); ok {
+		if ok, _ := s.answer("one"); ok {
 			t.Error("answered before the device has acknowledged it")
 		}
 		c.send([]byte(puback(1)))
-		if err, ok := s.answer("one"); err != nil || !ok {
+		if ok, err := s.answer("one"); err != nil || !ok {
 			t.Errorf("with QoS 1: %v, %v", err, ok)
 		}
 		s.command("late", "", "z")
 		c.expect(sent(0x32, "/devices/1000000000000001/commands", 2, "z"))
 		<-time.After(time.Minute)
-		if err, _ := s.answer("late"); err == nil {
+		if _, err := s.answer("late"); err == nil {
 			t.Error("without an acknowledgement")
 		}
 		s.command("lost", "", "z")
 		c.expect(sent(0x32, "/devices/1000000000000001/commands", 3, "z"))
 		c.raw.Close()
-		if err, _ := s.answer("lost"); !errors.Is(err, gateway.ErrNotConnected) {
+		if _, err := s.answer("lost"); !errors.Is(err, gateway.ErrNotConnected) {
 			t.Errorf("of a session that ended: %v", err)
 		}
 	})
@@ -232,7 +234,7 @@ func TestB36_SlowDevice(t *testing.T) {
 		if n := testutil.ToFloat64(s.Metrics.Disconnects.WithLabelValues(string(slow))); n != 1 {
 			t.Errorf("not closed after %v", time.Since(begin))
 		}
-		if err, _ := s.answer("9"); !errors.Is(err, gateway.ErrNotConnected) {
+		if _, err := s.answer("9"); !errors.Is(err, gateway.ErrNotConnected) {
 			t.Errorf("the last command: %v", err)
 		}
 	})
@@ -308,7 +310,7 @@ func TestGatewayAttachesDevices(t *testing.T) {
 		s.command("c", "", "x")
 		g.expect(sent(0x32, "/devices/device1/commands", 2, "x"))
 		g.send([]byte(puback(2)))
-		if err, ok := s.answer("c"); err != nil || !ok {
+		if ok, err := s.answer("c"); err != nil || !ok {
 			t.Errorf("answered %v, %v", err, ok)
 		}
 

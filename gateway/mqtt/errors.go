@@ -18,13 +18,17 @@ type aboutMessage struct {
 }
 
 func notAttached(m message) complaint {
-	return complaint{"GATEWAY_DEVICE_NOT_FOUND", "The specified device with ID '" + m.topic.Device + "' is not attached to the gateway.",
-		m.topic.Device, &aboutMessage{"PUBLISH", m.name, m.id}}
+	return complaint{
+		"GATEWAY_DEVICE_NOT_FOUND", "The specified device with ID '" + m.topic.Device + "' is not attached to the gateway.",
+		m.topic.Device, &aboutMessage{"PUBLISH", m.name, m.id},
+	}
 }
 
 func notAttachable(m message) complaint {
-	return complaint{"GATEWAY_ATTACHMENT_ERROR", "The specified device with ID '" + m.topic.Device + "' could not be attached to the gateway.",
-		m.topic.Device, &aboutMessage{"PUBLISH", m.name, m.id}}
+	return complaint{
+		"GATEWAY_ATTACHMENT_ERROR", "The specified device with ID '" + m.topic.Device + "' could not be attached to the gateway.",
+		m.topic.Device, &aboutMessage{"PUBLISH", m.name, m.id},
+	}
 }
 
 func deviceError(device string) complaint {

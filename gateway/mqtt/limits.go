@@ -45,8 +45,14 @@ func (l *Limits) defaults() {
 		v *int
 		d int
 	}{
-		{&l.Connections, 20_000}, {&l.PerAddress, 10_000}, {&l.Inflight, 100}, {&l.InflightBytes, 1 << 20},
-		{&l.TotalInflight, 50_000}, {&l.TotalBytes, 256 << 20}, {&l.Rate, 100}, {&l.LargeBytes, 64 << 20},
+		{&l.Connections, 20_000},
+		{&l.PerAddress, 10_000},
+		{&l.Inflight, 100},
+		{&l.InflightBytes, 1 << 20},
+		{&l.TotalInflight, 50_000},
+		{&l.TotalBytes, 256 << 20},
+		{&l.Rate, 100},
+		{&l.LargeBytes, 64 << 20},
 	} {
 		if *d.v <= 0 {
 			*d.v = d.d

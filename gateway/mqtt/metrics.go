@@ -39,13 +39,17 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		Connects:    counters("gateway_connects_total", "MQTT connections, by what came of them.", "result"),
 		Refusals:    counters("gateway_refusals_total", "Devices refused over MQTT, by reason.", "reason"),
 		Messages:    counters("gateway_messages_total", "Messages from and to devices over MQTT, by kind.", "kind"),
-		PubackSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "gateway_puback_seconds",
-			Help: "From a telemetry message to its acknowledgement.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 16)}),
+		PubackSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "gateway_puback_seconds",
+			Help: "From a telemetry message to its acknowledgement.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 16),
+		}),
 		Disconnects:   counters("gateway_disconnects_total", "MQTT sessions that ended, by reason.", "reason"),
 		Inflight:      gauge("gateway_inflight_messages", "Telemetry that Pub/Sub has not confirmed yet."),
 		InflightBytes: gauge("gateway_inflight_bytes", "Payload of the telemetry that Pub/Sub has not confirmed yet."),
-		AcceptErrors: prometheus.NewCounter(prometheus.CounterOpts{Name: "gateway_accept_errors_total",
-			Help: "Connections that could not be accepted."}),
+		AcceptErrors: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "gateway_accept_errors_total",
+			Help: "Connections that could not be accepted.",
+		}),
 	}
 	for _, result := range results {
 		m.Connects.WithLabelValues(result)

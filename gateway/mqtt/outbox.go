@@ -54,11 +54,14 @@ func (c *session) flush() {
 			c.mu.Unlock()
 			return
 		}
-		if !c.closing {
-			c.conn.SetWriteDeadline(time.Now().Add(writeTime))
+		var err error
+		if !c.closing { // else close has set its own
+			err = c.conn.SetWriteDeadline(time.Now().Add(writeTime))
 		}
 		c.mu.Unlock()
-		_, err := c.conn.Write(b)
+		if err == nil {
+			_, err = c.conn.Write(b)
+		}
 		if cap(b) <= keptBuffer {
 			b = b[:0]
 			buffers.Put(&b)

@@ -159,7 +159,7 @@ func (c *session) endLocked(why gateway.Reason) {
 	c.reason = why
 	c.cancel()
 	c.room.Broadcast()
-	c.conn.SetReadDeadline(time.Unix(1, 0))
+	_ = c.conn.SetReadDeadline(time.Unix(1, 0)) // fails when it is closed, and nobody reads
 }
 
 // ended is why; "" while the session lives.
@@ -197,15 +197,15 @@ func (c *session) close(ctx context.Context) {
 	}
 	c.mu.Lock()
 	c.closing = true
-	c.conn.SetWriteDeadline(time.Now().Add(lastWords))
+	err := c.conn.SetWriteDeadline(time.Now().Add(lastWords))
 	for c.writing {
 		c.room.Wait()
 	}
 	rest := c.out
 	c.out, c.failed = nil, true // what is queued from now on goes nowhere
 	c.mu.Unlock()
-	if len(rest) > 0 {
-		c.conn.Write(rest)
+	if len(rest) > 0 && err == nil {
+		_, _ = c.conn.Write(rest) // what does not arrive is sent again by the device
 	}
 	hangUp(c.conn)
 
