@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"context"
 	"math/rand/v2"
 	"time"
 )
@@ -12,15 +11,15 @@ const (
 )
 
 // pause waits before attempt n (from 0) is repeated: exponential, with full
-// jitter. It returns false when ctx ended.
-func pause(ctx context.Context, n int) bool {
+// jitter. It returns false when done was closed.
+func pause(done <-chan struct{}, n int) bool {
 	most := min(firstPause<<min(n, 16), maxPause)
 	t := time.NewTimer(most/4 + rand.N(most))
 	defer t.Stop()
 	select {
 	case <-t.C:
 		return true
-	case <-ctx.Done():
+	case <-done:
 		return false
 	}
 }

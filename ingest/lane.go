@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -17,19 +18,19 @@ type lane struct {
 }
 
 // run ends when in is closed; what it holds is then on its way.
-func (l *lane) run(in <-chan Delivery) {
+func (l *lane) run(ctx context.Context, in <-chan Delivery) {
 	for {
 		select {
 		case d, ok := <-in:
 			if !ok {
-				l.flush()
+				l.flush(ctx)
 				return
 			}
 			l.take(d)
 		case <-l.good.slot():
-			l.good.writer.start(l.good.next())
+			l.good.writer.start(ctx, l.good.next())
 		case <-l.bad.slot():
-			l.bad.writer.start(l.bad.next())
+			l.bad.writer.start(ctx, l.bad.next())
 		case <-l.good.timer.C:
 			l.good.aged = true
 		case <-l.bad.timer.C:
@@ -72,13 +73,13 @@ func (l *lane) reject(r Receipt, m *schema.Message, why *schema.Rejection, now i
 }
 
 // flush sends all that the buckets hold, slot or no slot: nothing more will come.
-func (l *lane) flush() {
+func (l *lane) flush(ctx context.Context) {
 	for _, b := range []*bucket{l.good, l.bad} {
 		if b.batch.len() > 0 {
 			b.close()
 		}
 		for _, full := range b.waiting {
-			b.writer.submit(full)
+			b.writer.submit(ctx, full)
 		}
 	}
 }

@@ -45,14 +45,14 @@ func (q *quarantine) append(dst []byte, m *schema.Message, why *schema.Rejection
 }
 
 // convict writes the suspects of the table into the quarantine.
-func (q *quarantine) convict(bad *writer, suspects *batch, now int64) {
+func (q *quarantine) convict(ctx context.Context, bad *writer, suspects *batch, now int64) {
 	b := bad.newBatch()
 	for i, r := range suspects.receipts {
 		m := r.Delivery.Message(int(r.Index))
 		b.rows = q.append(b.rows, &m, suspects.rejections[i], now)
 		b.add(r, m.PublishTime, suspects.rejections[i])
 	}
-	bad.submit(b)
+	bad.submit(ctx, b)
 }
 
 // publish hands a batch of the quarantine to the fallback topic.

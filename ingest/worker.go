@@ -123,12 +123,12 @@ func (w *Worker) defaults() error {
 // route is one route from its first delivery to its last settlement.
 func (w *Worker) route(ctx, work context.Context, r *Route, activity *activity) error {
 	settle := settler{w, r}
-	bad := w.writer(ctx, work, r.QuarantineTable, r.Quarantine)
-	good := w.writer(ctx, work, r.Table, r.Sink)
+	bad := w.writer(ctx.Done(), r.QuarantineTable, r.Quarantine)
+	good := w.writer(ctx.Done(), r.Table, r.Sink)
 	q := &quarantine{plan: r.QuarantinePlan, claims: r.Gate.Plan, subscription: r.Subscription, worker: w.Name, maxRow: MaxBatchBytes}
 	good.confirmed, good.returned = settle.stored, settle.returned
-	good.convicted = func(_ context.Context, b *batch) bool {
-		q.convict(bad, b, time.Now().UnixMicro())
+	good.convicted = func(ctx context.Context, b *batch) bool {
+		q.convict(ctx, bad, b, time.Now().UnixMicro())
 		return true
 	}
 	bad.confirmed, bad.returned = settle.quarantined, settle.returned
@@ -158,7 +158,7 @@ func (w *Worker) route(ctx, work context.Context, r *Route, activity *activity) 
 			in <- d
 		})
 	}()
-	l.run(in)
+	l.run(work, in)
 	good.group.Wait() // before bad: it convicts into it
 	bad.group.Wait()
 	if l.dry != nil {
@@ -174,8 +174,8 @@ func (w *Worker) route(ctx, work context.Context, r *Route, activity *activity) 
 	return err
 }
 
-func (w *Worker) writer(stopping, work context.Context, table string, sink Sink) *writer {
-	return &writer{place: "table " + table, sink: sink, slots: newSlots(w.InFlight), holds: w.Holds, log: w.Log, work: work, stopping: stopping}
+func (w *Worker) writer(stopping <-chan struct{}, table string, sink Sink) *writer {
+	return &writer{place: "table " + table, sink: sink, slots: newSlots(w.InFlight), holds: w.Holds, log: w.Log, stopping: stopping}
 }
 
 // idle says whether a drain may end: nothing is held back by a fault.

@@ -30,8 +30,7 @@ type writer struct {
 	// instead takes a batch that the table does not take now; nil for none.
 	instead func(context.Context, *batch) bool
 
-	work     context.Context // ends with the grace period
-	stopping context.Context // ends when no more is pulled: what is held is handed back
+	stopping <-chan struct{} // closed when no more is pulled: what is held is handed back
 	group    sync.WaitGroup
 	passed   atomic.Int64 // rows that the table took
 	pool     sync.Pool
@@ -44,33 +43,34 @@ func (w *writer) newBatch() *batch {
 	return &batch{}
 }
 
-// start sends a batch for which a slot was taken; submit takes one first.
-func (w *writer) start(b *batch) { w.group.Go(func() { w.send(b) }) }
+// start sends a batch for which a slot was taken; submit takes one first. When ctx
+// ends, what is not settled is handed back.
+func (w *writer) start(ctx context.Context, b *batch) { w.group.Go(func() { w.send(ctx, b) }) }
 
-func (w *writer) submit(b *batch) {
+func (w *writer) submit(ctx context.Context, b *batch) {
 	w.group.Go(func() {
-		if w.take() {
-			w.send(b)
+		if w.take(ctx) {
+			w.send(ctx, b)
 		} else {
 			w.returned(b)
 		}
 	})
 }
 
-func (w *writer) take() bool {
+func (w *writer) take(ctx context.Context) bool {
 	select {
 	case <-w.slots.free:
 		return true
-	case <-w.work.Done():
+	case <-ctx.Done():
 		return false
 	}
 }
 
 // send settles every row of b. It is called with a slot, and gives it back.
-func (w *writer) send(b *batch) {
+func (w *writer) send(ctx context.Context, b *batch) {
 	for n := 0; ; n++ {
 		s := &suspects{named: true}
-		w.store(b, s)
+		w.store(ctx, b, s)
 		w.slots.release()
 		if !b.lent {
 			b.reset()
@@ -79,14 +79,14 @@ func (w *writer) send(b *batch) {
 		if s.len() == 0 {
 			return
 		}
-		doubt := w.doubt(s)
-		if doubt == nil && w.convicted(w.work, &s.batch) {
+		doubt := w.doubt(ctx, s)
+		if doubt == nil && w.convicted(ctx, &s.batch) {
 			return
 		}
 		if doubt != nil {
 			w.hold(doubt)
 		}
-		if !pause(w.stopping, n) || !w.take() {
+		if !pause(w.stopping, n) || !w.take(ctx) {
 			w.returned(&s.batch)
 			return
 		}
@@ -110,13 +110,13 @@ func (s *suspects) add(b *batch, i int, detail string) {
 }
 
 // doubt says why the table or we, and not the rows, may be at fault; nil convicts.
-func (w *writer) doubt(s *suspects) *Held {
+func (w *writer) doubt(ctx context.Context, s *suspects) *Held {
 	if s.spared {
 		return nil
 	}
 	why := s.rejections[0].Detail
 	var held *Held
-	if err := w.sink.Check(w.work); errors.As(err, &held) {
+	if err := w.sink.Check(ctx); errors.As(err, &held) {
 		return held
 	} else if err != nil {
 		return &Held{Unavailable, w.place + " refuses rows, and whether its schema fits is not known: " + err.Error()}
@@ -128,9 +128,9 @@ func (w *writer) doubt(s *suspects) *Held {
 }
 
 // store appends b until each row is durable, suspect or returned.
-func (w *writer) store(b *batch, s *suspects) {
+func (w *writer) store(ctx context.Context, b *batch, s *suspects) {
 	for n := 0; b.len() > 0; n++ {
-		err := w.sink.Append(w.work, b.slices())
+		err := w.sink.Append(ctx, b.slices())
 		b.lent = b.lent || err != nil
 		var rows *RowErrors
 		var refused *Refused
@@ -157,15 +157,15 @@ func (w *writer) store(b *batch, s *suspects) {
 				return
 			}
 			middle := b.len() / 2
-			w.store(b.part(0, middle), s)
-			w.store(b.part(middle, b.len()), s)
+			w.store(ctx, b.part(0, middle), s)
+			w.store(ctx, b.part(middle, b.len()), s)
 			return
 		case errors.As(err, &held):
 			if held.Cause == Quota {
 				w.slots.throttled()
 			}
 			w.hold(held)
-		case w.work.Err() != nil:
+		case ctx.Err() != nil:
 		default:
 			w.log.Warn("append is sent again", zap.String("place", w.place), zap.Int("rows", b.len()), zap.Error(err))
 			if n+1 >= outageAfter {
@@ -173,9 +173,9 @@ func (w *writer) store(b *batch, s *suspects) {
 				w.hold(held)
 			}
 		}
-		wait := w.work
+		wait := ctx.Done()
 		if held != nil {
-			if w.instead != nil && w.instead(w.work, b) {
+			if w.instead != nil && w.instead(ctx, b) {
 				return
 			}
 			wait = w.stopping

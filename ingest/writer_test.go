@@ -493,7 +493,7 @@ func TestMemoryOfAFailedAppendIsNotReused(t *testing.T) {
 		if err := w.defaults(); err != nil {
 			t.Fatal(err)
 		}
-		wr := w.writer(t.Context(), t.Context(), "t", b.table)
+		wr := w.writer(t.Context().Done(), "t", b.table)
 		wr.confirmed = func(*batch) {}
 		b.table.answer = func(n int, _ []string) error {
 			if n == 1 {
@@ -504,10 +504,10 @@ func TestMemoryOfAFailedAppendIsNotReused(t *testing.T) {
 		failed, fine := &batch{}, &batch{}
 		failed.add(Receipt{}, 0, nil)
 		fine.add(Receipt{}, 0, nil)
-		wr.submit(failed)
+		wr.submit(t.Context(), failed)
 		synctest.Wait()
 		wr.group.Wait()
-		wr.submit(fine)
+		wr.submit(t.Context(), fine)
 		wr.group.Wait()
 		for range 10 {
 			if wr.newBatch() == failed {
