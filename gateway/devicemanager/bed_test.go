@@ -31,6 +31,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 
+	"iotbridge/gateway"
 	"iotbridge/gateway/devicemanager"
 	"iotbridge/gateway/operators"
 	"iotbridge/gateway/registry"
@@ -220,6 +221,43 @@ func (b *bed) do(t testing.TB, token, method, path, body string) (int, string, h
 	return resp.StatusCode, string(text), resp.Header
 }
 
+// connect makes a device that is connected and subscribed, and answers commands.
+func (b *bed) connect(t testing.TB, device uint64, answer func(gateway.Command) error) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	seen, ended := make(chan struct{}, 64), make(chan error, 1)
+	go func() {
+		ended <- b.store.Watch(ctx, func(c gateway.Change) {
+			switch {
+			case c.Kind == gateway.Claimed:
+				seen <- struct{}{}
+			case c.Kind == gateway.CommandSent && c.Device == device:
+				if err := b.store.Answer(ctx, c.Command.ID, answer(*c.Command)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	again := time.NewTicker(time.Millisecond)
+	defer again.Stop()
+	for { // a claim over another is told to who watches
+		if _, err := b.store.Claim(ctx, device, "here"); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-seen:
+			return
+		case <-again.C:
+		}
+	}
+}
+
 // authority is a CA.
 type authority struct {
 	cert *x509.Certificate
@@ -248,7 +286,9 @@ func (a authority) issue(name string) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key}
 }
 
-func (a authority) issuePEM(name string) string { return asPEM("CERTIFICATE", a.issue(name).Certificate[0]) }
+func (a authority) issuePEM(name string) string {
+	return asPEM("CERTIFICATE", a.issue(name).Certificate[0])
+}
 
 func certify(template, parent *x509.Certificate, public crypto.PublicKey, signer crypto.Signer) (*x509.Certificate, string) {
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, signer)

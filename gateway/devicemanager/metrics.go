@@ -12,8 +12,10 @@ type Metrics struct {
 
 // NewMetrics registers the server's metrics. A nil registerer registers nothing.
 func NewMetrics(r prometheus.Registerer) *Metrics {
-	m := &Metrics{Calls: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "gateway_devicemanager_calls_total",
-		Help: "Operators' calls, by method and what came of them."}, []string{"method", "code"})}
+	m := &Metrics{Calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "gateway_devicemanager_calls_total",
+		Help: "Operators' calls, by method and what came of them.",
+	}, []string{"method", "code"})}
 	if r != nil {
 		r.MustRegister(m.Calls)
 	}
