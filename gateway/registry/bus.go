@@ -46,8 +46,8 @@ func (s *Store) Holder(ctx context.Context, device uint64) (instance string, epo
 // Send hands a command to the holder of its device and waits for the Answer, or
 // until ctx ends. c.ID is not read.
 func (s *Store) Send(ctx context.Context, c gateway.Command) error {
-	if len(c.SubFolder) > maxSubFolder {
-		return invalid("subfolder", "has %d bytes, want at most %d", len(c.SubFolder), maxSubFolder)
+	if !validSubFolder(c.SubFolder) {
+		return invalid("subfolder", subFolderRule)
 	}
 	if err := checkSize("binary_data", c.Data, maxCommand); err != nil {
 		return err

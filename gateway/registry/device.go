@@ -59,9 +59,17 @@ func byKey(key gateway.DeviceKey) (condition string, args []any) {
 	return condition + `d.name = $4`, append(args, key.Device)
 }
 
+// possible refuses what no device can be named by, before it reaches the database.
+func possible(key gateway.DeviceKey) error {
+	if known(key.RegistryKey) && (schema.ValidID(key.Device) || schema.ValidNumID(key.Device)) {
+		return nil
+	}
+	return fmt.Errorf("a device whose name is none: %w", gateway.ErrNotFound)
+}
+
 func (c conn) device(ctx context.Context, key gateway.DeviceKey) (*gateway.Device, error) {
-	if !schema.ValidID(key.Device) && !schema.ValidNumID(key.Device) {
-		return nil, fmt.Errorf("a device whose name is none: %w", gateway.ErrNotFound)
+	if err := possible(key); err != nil {
+		return nil, err
 	}
 	condition, args := byKey(key)
 	d, err := scanDevice(c.row(ctx, selectDevice+condition, args...), key.RegistryKey)
@@ -73,6 +81,9 @@ func (c conn) device(ctx context.Context, key gateway.DeviceKey) (*gateway.Devic
 
 // number finds a device and locks its row until the transaction ends.
 func (t *tx) number(ctx context.Context, key gateway.DeviceKey, lock string) (int64, error) {
+	if err := possible(key); err != nil {
+		return 0, err
+	}
 	condition, args := byKey(key)
 	n, err := t.one(ctx, `SELECT d.number FROM devices d WHERE `+condition+lock, args...)
 	if err != nil {

@@ -20,7 +20,8 @@ func devices(t *testing.T, w *world) {
 		IsGateway: true, AuthMethod: gateway.AssociationOnly,
 		Credentials: []gateway.Credential{
 			{Format: gateway.ES256X509, PEM: "c", Expires: time.Date(2030, 1, 2, 3, 4, 5, 6000, time.UTC)},
-			{Format: gateway.RSAPEM, PEM: "a"}, {Format: gateway.ES256PEM, PEM: "b"},
+			{Format: gateway.RSAPEM, PEM: "a"},
+			{Format: gateway.ES256PEM, PEM: "b"},
 		},
 	}
 	made, err := w.CreateDevice(ctx, "tester", want)
@@ -72,6 +73,18 @@ func namesAndNumbers(t *testing.T, w *world) {
 		}
 		if _, err := other.Device(t.Context(), other.device(id)); !errors.Is(err, gateway.ErrNotFound) {
 			t.Errorf("R2: %s through another registry: %v, want ErrNotFound", id, err)
+		}
+	}
+	for _, name := range []string{"", "\xff\xff\xff", "a\x00b", "nowhere"} {
+		key := d.Key
+		key.Registry = name
+		_, updating := w.UpdateDevice(t.Context(), "tester", key, func(*gateway.Device) error { return nil })
+		_, reading := w.Device(t.Context(), key)
+		_, registry := w.Registry(t.Context(), key.RegistryKey)
+		for _, err := range []error{updating, reading, registry} {
+			if !errors.Is(err, gateway.ErrNotFound) {
+				t.Errorf("in registry %q: %v, want ErrNotFound", name, err)
+			}
 		}
 	}
 	for _, id := range []string{"", "Device1", "device1\n", "1", "0" + d.Num()[1:], d.Num() + "0", "9999999999999999", "device1' OR '1'='1", "dev%", strings.Repeat("d", 300), "\xff\xff\xff", "a\x00b"} {

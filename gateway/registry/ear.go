@@ -42,20 +42,16 @@ func (e *ear) begin(ctx context.Context) (err error) {
 }
 
 func (e *ear) run(ctx context.Context) error {
-	for {
-		err := e.listen(ctx)
-		if ctx.Err() != nil {
-			return nil
+	for ctx.Err() == nil {
+		if err := e.listen(ctx); ctx.Err() == nil {
+			e.bus.store.log.Warn("registry: other gateways are not heard", zap.Error(e.bus.store.engine.explain(err)))
 		}
-		e.bus.store.log.Warn("registry: other gateways are not heard", zap.Error(e.bus.store.engine.explain(err)))
-		pause := time.NewTimer(time.Second)
 		select {
-		case <-pause.C:
+		case <-time.After(time.Second):
 		case <-ctx.Done():
-			pause.Stop()
-			return nil
 		}
 	}
+	return nil
 }
 
 // listen reads until the connection fails. A new connection may have missed what was

@@ -41,6 +41,11 @@ var (
 	metadataKey = regexp.MustCompile(`^[A-Za-z][-A-Za-z0-9_.+~%]*$`)
 )
 
+// known says whether a registry can have that key: no other reaches the database.
+func known(k gateway.RegistryKey) bool {
+	return project.MatchString(k.Project) && location.MatchString(k.Location) && schema.ValidID(k.Registry)
+}
+
 func invalid(field, format string, args ...any) error {
 	return &gateway.InvalidError{Field: field, Reason: fmt.Sprintf(format, args...)}
 }
@@ -64,8 +69,8 @@ func checkRegistry(r *gateway.Registry) error {
 		if !topic.MatchString(route.Topic) {
 			return invalid("event_notification_configs", "want projects/PROJECT/topics/TOPIC as topic")
 		}
-		if route.SubFolder != "" && (len(route.SubFolder) > maxSubFolder || !subFolder.MatchString(route.SubFolder)) {
-			return invalid("event_notification_configs", "a subfolder is a/b of A-Z a-z 0-9 - . _ ~ %% +, at most %d bytes", maxSubFolder)
+		if !validSubFolder(route.SubFolder) {
+			return invalid("event_notification_configs", subFolderRule)
 		}
 	}
 	for _, pem := range r.Authorities {
@@ -74,6 +79,12 @@ func checkRegistry(r *gateway.Registry) error {
 		}
 	}
 	return checkLogLevel(r.LogLevel)
+}
+
+const subFolderRule = "want a subfolder as a/b of A-Z a-z 0-9 - . _ ~ %% +, at most 256 bytes"
+
+func validSubFolder(s string) bool {
+	return s == "" || len(s) <= maxSubFolder && subFolder.MatchString(s)
 }
 
 func checkDevice(d *gateway.Device) error {

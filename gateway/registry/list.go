@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
-	"fmt"
+	"slices"
 	"strconv"
 
 	"iotbridge/gateway"
@@ -24,9 +24,9 @@ func (s *Store) Devices(ctx context.Context, key gateway.RegistryKey, f gateway.
 		return nil, "", err
 	}
 	c := s.read()
-	registry, err := c.one(ctx, `SELECT id FROM registries WHERE project = $1 AND location = $2 AND name = $3`, key.Project, key.Location, key.Registry)
+	registry, err := c.registryID(ctx, key, "")
 	if err != nil {
-		return nil, "", s.engine.explain(fmt.Errorf("%s: %w", key, err))
+		return nil, "", s.engine.explain(err)
 	}
 	query, args := filtered(f, registry, after)
 	var list []*gateway.Device
@@ -62,12 +62,16 @@ func filtered(f gateway.DeviceFilter, registry int64, after string) (query strin
 			number, _ := strconv.ParseInt(device, 10, 64) // its grammar says that it is one
 			return arg(number)
 		}
+		if !schema.ValidID(device) {
+			return `0`
+		}
 		return `(SELECT number FROM devices WHERE registry = $1 AND name = ` + arg(device) + `)`
 	}
 	var sets []string // of numbers
 	if len(f.Numbers)+len(f.Names) > 0 {
-		sets = append(sets, `SELECT CAST(value AS BIGINT) AS number FROM json_array_elements_text(`+arg(encode(nonNil(f.Numbers)))+`::json)
-			UNION SELECT number FROM devices WHERE registry = $1 AND name IN (SELECT value FROM json_array_elements_text(`+arg(encode(nonNil(f.Names)))+`::json))`)
+		names := slices.DeleteFunc(append([]string{}, f.Names...), func(name string) bool { return !schema.ValidID(name) })
+		sets = append(sets, `SELECT CAST(value AS BIGINT) AS number FROM json_array_elements_text(`+arg(encode(append([]uint64{}, f.Numbers...)))+`::json)
+			UNION SELECT number FROM devices WHERE registry = $1 AND name IN (SELECT value FROM json_array_elements_text(`+arg(encode(names))+`::json))`)
 	}
 	if f.BoundTo != "" {
 		sets = append(sets, `SELECT device AS number FROM bindings WHERE gateway = `+named(f.BoundTo))
@@ -90,13 +94,6 @@ func filtered(f gateway.DeviceFilter, registry int64, after string) (query strin
 		}
 	}
 	return deviceColumns + from + deviceJoins + where + ` ORDER BY d.name LIMIT $` + strconv.Itoa(len(args)+1), args
-}
-
-func nonNil[T any](list []T) []T {
-	if list == nil {
-		return []T{}
-	}
-	return list
 }
 
 // weight is about what a device takes in an answer.

@@ -46,7 +46,10 @@ func openServer(ctx context.Context, address string, log *zap.Logger) (_ *Store,
 	if s.bus, err = newSharedBus(ctx, s, config); err != nil {
 		return nil, s.engine.explain(err)
 	}
-	return s, s.loadPageKey(ctx)
+	if err := s.loadPageKey(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // prepare brings the tables up to date; of gateways that start together one does.

@@ -25,6 +25,9 @@ func scanRegistry(row interface{ Scan(...any) error }) (*gateway.Registry, error
 }
 
 func (c conn) registry(ctx context.Context, key gateway.RegistryKey) (*gateway.Registry, error) {
+	if !known(key) {
+		return nil, fmt.Errorf("a registry whose name is none: %w", gateway.ErrNotFound)
+	}
 	r, err := scanRegistry(c.row(ctx, `SELECT `+registryColumns+` WHERE project = $1 AND location = $2 AND name = $3`,
 		key.Project, key.Location, key.Registry))
 	if err != nil {
@@ -41,9 +44,12 @@ const (
 	toDelete = ` FOR UPDATE`
 )
 
-// registryID finds the row and locks it until the transaction ends.
-func (t *tx) registryID(ctx context.Context, key gateway.RegistryKey, lock string) (int64, error) {
-	id, err := t.one(ctx, `SELECT id FROM registries WHERE project = $1 AND location = $2 AND name = $3`+lock,
+// registryID finds a registry's row, and with a lock keeps it until the transaction ends.
+func (c conn) registryID(ctx context.Context, key gateway.RegistryKey, lock string) (int64, error) {
+	if !known(key) {
+		return 0, fmt.Errorf("a registry whose name is none: %w", gateway.ErrNotFound)
+	}
+	id, err := c.one(ctx, `SELECT id FROM registries WHERE project = $1 AND location = $2 AND name = $3`+lock,
 		key.Project, key.Location, key.Registry)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", key, err)
@@ -130,8 +136,11 @@ func (s *Store) DeleteRegistry(ctx context.Context, actor string, key gateway.Re
 }
 
 // Registries returns a page of a location's registries by name.
-func (s *Store) Registries(ctx context.Context, project, location string, page gateway.Page) ([]*gateway.Registry, string, error) {
-	scope := encode([]string{"registries", project, location})
+func (s *Store) Registries(ctx context.Context, inProject, inLocation string, page gateway.Page) ([]*gateway.Registry, string, error) {
+	if !project.MatchString(inProject) || !location.MatchString(inLocation) {
+		return nil, "", invalid("parent", "want a project id and a location's name")
+	}
+	scope := encode([]string{"registries", inProject, inLocation})
 	after, size, err := s.pages.open(scope, page)
 	if err != nil {
 		return nil, "", err
@@ -146,7 +155,7 @@ func (s *Store) Registries(ctx context.Context, project, location string, page g
 		list = append(list, r)
 		return false, err
 	}, `SELECT `+registryColumns+` WHERE project = $1 AND location = $2 AND name > $3 ORDER BY name LIMIT $4`,
-		project, location, after, size+1)
+		inProject, inLocation, after, size+1)
 	if err != nil || !more {
 		return list, "", s.engine.explain(err)
 	}

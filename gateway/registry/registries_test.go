@@ -15,9 +15,11 @@ func registries(t *testing.T, w *world) {
 	ctx := t.Context()
 	key := w.key
 	key.Registry += "-full"
-	want := &gateway.Registry{Key: key, MQTT: true, HTTP: true, LogLevel: gateway.LogInfo, StateTopic: "projects/p-1/topics/state",
+	want := &gateway.Registry{
+		Key: key, MQTT: true, HTTP: true, LogLevel: gateway.LogInfo, StateTopic: "projects/p-1/topics/state",
 		Routes:      []gateway.Route{{SubFolder: "temperature", Topic: "projects/p-1/topics/temperature"}, {Topic: "projects/p-1/topics/sensordata"}},
-		Authorities: []string{"first", "second"}}
+		Authorities: []string{"first", "second"},
+	}
 	made, err := w.CreateRegistry(ctx, "tester", want)
 	if err != nil {
 		t.Fatal(err)
