@@ -27,12 +27,12 @@ require (
 )
 
 require (
-	cloud.google.com/go/iot v1.15.1 // indirect
+	cloud.google.com/go/iot v1.15.1
 	github.com/jackc/puddle/v2 v2.2.3 // indirect
 )
 
 require (
-	github.com/eclipse/paho.mqtt.golang v1.5.1 // indirect
+	github.com/eclipse/paho.mqtt.golang v1.5.1
 	github.com/gorilla/websocket v1.5.3 // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect

@@ -31,6 +31,13 @@ type Site struct {
 	BigQueryStorage string `json:"bigqueryStorage"` // Storage Write
 	Ops             string `json:"ops,omitempty"`
 
+	MQTT        string `json:"mqtt,omitempty"`        // TLS
+	DeviceHTTPS string `json:"deviceHttps,omitempty"` // TLS
+	API         string `json:"api,omitempty"`         // Device Manager over REST, a URL
+	GRPC        string `json:"grpc,omitempty"`        // the same over gRPC
+	CA          string `json:"ca,omitempty"`          // file; who issued the servers' certificates
+	AdminToken  string `json:"adminToken,omitempty"`  // file; sent as Authorization: Bearer
+
 	AttestationKeys string  `json:"attestationKeys,omitempty"` // file; every message must be signed with one of them
 	Routes          []Route `json:"routes"`                    // all that the worker serves
 }
