@@ -1,0 +1,134 @@
+package gatewayd
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"iotbridge/internal/ops"
+)
+
+// Run serves until ctx ends. An error is a wrong setting, a store that cannot be
+// opened, or an address that cannot be listened on: what a service refuses later is
+// held and shown by /readyz.
+func Run(ctx context.Context, s Settings, log *zap.Logger, reg *prometheus.Registry) error {
+	a, err := assemble(ctx, s, log, reg)
+	if err != nil {
+		s.Listeners.close()
+		return err
+	}
+	l, err := a.listen(ctx)
+	if err == nil {
+		a.tell(l)
+		err = tiers(ctx, a.doors(l), a.halls(), a.cellar(l, reg))
+	}
+	if cerr := a.close(); cerr != nil {
+		log.Warn("not everything was closed in order", zap.Error(cerr))
+	}
+	return err
+}
+
+// doors are what devices and operators speak to.
+func (a *assembly) doors(l Listeners) []part {
+	grace := a.settings.ShutdownGrace / 2
+	parts := []part{a.stopping}
+	if a.mqtt != nil {
+		parts = append(parts, a.mqtt.Run)
+		for _, at := range l.MQTT {
+			parts = append(parts, func(ctx context.Context) error { return a.mqtt.Serve(ctx, at) })
+		}
+	}
+	if a.http != nil {
+		parts = append(parts, func(ctx context.Context) error { return a.http.Serve(ctx, l.HTTPS) })
+	}
+	if a.api != nil {
+		parts = append(parts,
+			func(ctx context.Context) error { return a.serveREST(ctx, l.API, grace) },
+			func(ctx context.Context) error { return a.serveGRPC(ctx, l.GRPC, grace) })
+	}
+	return parts
+}
+
+// stopping says, from the first moment on, that no new device should come here.
+func (a *assembly) stopping(ctx context.Context) error {
+	<-ctx.Done()
+	a.holds.Set("gateway", "is stopping")
+	return nil
+}
+
+// halls are what the doors hand on to, and the files that they read again.
+func (a *assembly) halls() []part {
+	parts := []part{a.publisher.Run, a.bridge.Run}
+	watch := func(keep func(context.Context, *zap.Logger)) {
+		parts = append(parts, func(ctx context.Context) error {
+			keep(ctx, a.log)
+			return nil
+		})
+	}
+	watch(a.devices.Watch)
+	if a.operatorsFile != nil {
+		watch(a.operatorsFile.Watch)
+	}
+	if a.apiTLS != nil {
+		watch(a.apiIdentity.Watch)
+	}
+	return parts
+}
+
+// cellar is what everything stands on.
+func (a *assembly) cellar(l Listeners, reg *prometheus.Registry) []part {
+	server := &ops.Server{Listener: l.Ops, Metrics: reg, Ready: a.holds.Reasons, Pprof: a.settings.OpsPprof}
+	return []part{a.store.Run, a.askStore, server.Run}
+}
+
+const (
+	askEvery = 5 * time.Second
+	askTime  = 2 * time.Second
+)
+
+// askStore keeps readiness true of the store.
+func (a *assembly) askStore(ctx context.Context) error {
+	tick := time.NewTicker(askEvery)
+	defer tick.Stop()
+	for down := false; ; {
+		asking, cancel := context.WithTimeout(ctx, askTime)
+		err := a.store.Ping(asking)
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			a.holds.Set("store", "does not answer: "+err.Error())
+			if !down {
+				a.log.Error("the store does not answer", zap.Error(err))
+			}
+		case down:
+			a.holds.Clear("store")
+			a.log.Info("the store answers again")
+		}
+		down = err != nil
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// tell logs where the gateway serves.
+func (a *assembly) tell(l Listeners) {
+	for _, at := range l.MQTT {
+		a.log.Info("MQTT listener", zap.Stringer("address", at.Addr()))
+	}
+	if l.HTTPS != nil {
+		a.log.Info("device HTTPS listener", zap.Stringer("address", l.HTTPS.Addr()))
+	}
+	if a.api != nil {
+		a.log.Info("operators' listeners", zap.Stringer("rest", l.API.Addr()), zap.Stringer("grpc", l.GRPC.Addr()), zap.Bool("tls", a.apiTLS != nil))
+	} else {
+		a.log.Warn("nobody may operate: --operators names no file, Device Manager is not served")
+	}
+	a.log.Info("operations listener", zap.Stringer("address", l.Ops.Addr()))
+}
