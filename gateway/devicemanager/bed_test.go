@@ -167,15 +167,7 @@ func (b *bed) http(t testing.TB, token string, certs ...tls.Certificate) *http.C
 
 func (b *bed) overGRPC(t testing.TB, token string, certs ...tls.Certificate) *iot.DeviceManagerClient {
 	t.Helper()
-	dial := []grpc.DialOption{grpc.WithTransportCredentials(credentials.NewTLS(b.clientTLS(certs...)))}
-	if token != "" {
-		dial = append(dial, grpc.WithPerRPCCredentials(perCall(token)))
-	}
-	conn, err := grpc.NewClient("passthrough:///"+b.grpc, dial...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
+	conn := b.dial(t, token, certs...)
 	c, err := iot.NewDeviceManagerClient(t.Context(), option.WithGRPCConn(conn))
 	if err != nil {
 		t.Fatal(err)
@@ -203,13 +195,13 @@ func (b *bed) cloudiot(t testing.TB, token string) *cloudiot.ProjectsLocationsRe
 }
 
 // do sends one raw request, and returns what came.
-func (b *bed) do(t testing.TB, token, method, path, body string) (int, string, http.Header) {
+func (b *bed) do(t testing.TB, token, method, path, body string, certs ...tls.Certificate) (int, string, http.Header) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, b.url+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := b.http(t, token).Do(req)
+	resp, err := b.http(t, token, certs...).Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -322,3 +314,5 @@ func publicPEM() string {
 func asPEM(kind string, der []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 }
+
+func zapMethod(name string) zap.Field { return zap.String("method", name) }

@@ -88,7 +88,7 @@ func named(all []*route) map[string]fieldPath {
 }
 
 // fieldAt follows a dotted path, in the spelling of protos or of JSON; nil if it
-// leads nowhere, or through a list or a map.
+// leads nowhere, or through a list, a map or a mask.
 func fieldAt(m protoreflect.MessageDescriptor, dotted string) (path fieldPath) {
 	for part := range strings.SplitSeq(dotted, ".") {
 		if m == nil {
@@ -102,7 +102,7 @@ func fieldAt(m protoreflect.MessageDescriptor, dotted string) (path fieldPath) {
 			return nil
 		}
 		path = append(path, f)
-		if m = f.Message(); f.IsList() || f.IsMap() {
+		if m = f.Message(); f.IsList() || f.IsMap() || m != nil && m.FullName() == maskName {
 			m = nil
 		}
 	}

@@ -1,7 +1,7 @@
 package devicemanager
 
 import (
-	"errors"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -28,11 +28,13 @@ func (r *route) fill(m proto.Message, resource string, query url.Values, body []
 	if !utf8.ValidString(resource) {
 		resource = ""
 	}
-	return errors.Join(err, set(m.ProtoReflect(), r.variable, []string{resource}))
+	of, name := r.variable.in(m.ProtoReflect())
+	of.Set(name, protoreflect.ValueOfString(resource))
+	return err
 }
 
 func (r *route) fillQuery(m proto.Message, query url.Values) error {
-	for name, values := range query {
+	for _, name := range slices.Sorted(maps.Keys(query)) {
 		if slices.Contains(standard, name) {
 			continue
 		}
@@ -40,7 +42,7 @@ func (r *route) fillQuery(m proto.Message, query url.Values) error {
 		if path == nil || r.body == "*" || r.bound(path[0]) {
 			return invalid("query", "has a parameter that the method does not take there")
 		}
-		if err := set(m.ProtoReflect(), path, values); err != nil {
+		if err := set(m.ProtoReflect(), path, query[name]); err != nil {
 			return err
 		}
 	}
@@ -64,7 +66,8 @@ func (r *route) fillBody(m proto.Message, body []byte) error {
 		field := m.ProtoReflect().Descriptor().Fields().ByName(protoreflect.Name(r.body))
 		m = m.ProtoReflect().Mutable(field).Message().Interface()
 	}
-	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(body, m); err != nil {
+	// What is not known is not passed over: a misspelt "blocked" would unblock.
+	if err := protojson.Unmarshal(body, m); err != nil {
 		return invalid("body", "is not the JSON of a "+string(m.ProtoReflect().Descriptor().Name())+": "+printable(err.Error()))
 	}
 	return nil
@@ -77,12 +80,10 @@ func printable(s string) string {
 
 // set sets a field to a query parameter's values.
 func set(m protoreflect.Message, path fieldPath, values []string) error {
-	last := path[len(path)-1]
-	for _, f := range path[:len(path)-1] {
-		m = m.Mutable(f).Message()
-	}
-	if !last.IsList() && len(values) != 1 {
-		return invalid(string(last.Name()), "is given more than once")
+	m, last := path.in(m)
+	one := last.ContainingOneof()
+	if !last.IsList() && (len(values) != 1 || m.Has(last)) || one != nil && m.WhichOneof(one) != nil {
+		return invalid(string(last.Name()), "is given more than once, or beside what it excludes")
 	}
 	for _, text := range values {
 		v, ok := scalar(last, text)
@@ -97,6 +98,17 @@ func set(m protoreflect.Message, path fieldPath, values []string) error {
 	}
 	return nil
 }
+
+// in is the message that has the last field of the path, made if need be.
+func (p fieldPath) in(m protoreflect.Message) (protoreflect.Message, protoreflect.FieldDescriptor) {
+	last := len(p) - 1
+	for _, f := range p[:last] {
+		m = m.Mutable(f).Message()
+	}
+	return m, p[last]
+}
+
+const maskName = "google.protobuf.FieldMask"
 
 // scalar reads a query parameter. Of messages there are only field masks.
 func scalar(f protoreflect.FieldDescriptor, text string) (v protoreflect.Value, ok bool) {
@@ -120,7 +132,7 @@ func scalar(f protoreflect.FieldDescriptor, text string) (v protoreflect.Value, 
 		n, err = strconv.ParseInt(text, 10, 32)
 		v = protoreflect.ValueOfEnum(protoreflect.EnumNumber(n))
 	case protoreflect.MessageKind:
-		if f.Message().FullName() != (&fieldmaskpb.FieldMask{}).ProtoReflect().Descriptor().FullName() || !utf8.ValidString(text) {
+		if f.Message().FullName() != maskName || !utf8.ValidString(text) {
 			return v, false
 		}
 		mask := &fieldmaskpb.FieldMask{}
