@@ -46,7 +46,7 @@ func NewFleet(registry gateway.RegistryKey, prefix string, n int) ([]Device, err
 }
 
 // ReadFleet makes devices of the private keys in a directory, n at the most: the
-// file DEVICE.pem has device DEVICE's key, a P-256 one as openssl writes it.
+// file DEVICE.pem has device DEVICE's key, for ES256, in PEM.
 func ReadFleet(registry gateway.RegistryKey, dir string, n int) ([]Device, error) {
 	names, err := filepath.Glob(filepath.Join(dir, "*.pem"))
 	if err != nil {
@@ -71,17 +71,16 @@ func ReadFleet(registry gateway.RegistryKey, dir string, n int) ([]Device, error
 	return fleet, nil
 }
 
+var errKey = errors.New("not the private key of a device: want one for ES256, on P-256, alone in PEM")
+
 func readKey(name string) (*ecdsa.PrivateKey, error) {
 	text, err := os.ReadFile(name)
 	if err != nil {
 		return nil, err
 	}
 	key, err := jwt.ParseECPrivateKeyFromPEM(text)
-	if err != nil {
-		return nil, err
-	}
-	if key.Curve != elliptic.P256() {
-		return nil, errors.New("a key on another curve than P-256")
+	if err != nil || key.Curve != elliptic.P256() {
+		return nil, errors.Join(errKey, err)
 	}
 	return key, nil
 }

@@ -18,6 +18,7 @@ const besides = 8 * time.Second
 // Load is what one server has to bear.
 type Load struct {
 	Address     string
+	Owned       bool // the server may be on another machine
 	TLS         *tls.Config
 	Devices     []Device
 	Rates       []int         // messages a second of all together, one after the other
@@ -50,13 +51,18 @@ type HalfOpen struct {
 
 // Run connects, publishes at each rate, opens the silent sockets, and leaves. A
 // device that was turned away, a message without PUBACK, and a connection that the
-// server ended are errors.
+// server ended are errors; the result is then what was measured before, or nil.
 func (l *Load) Run(ctx context.Context, server string) (_ *Result, err error) {
 	if len(l.Devices) == 0 {
 		return nil, errors.New("a load needs devices")
 	}
 	if err := NeedFiles(len(l.Devices) + l.HalfOpen + spareFiles); err != nil {
 		return nil, err
+	}
+	if !l.Owned {
+		if err := onThisMachine(ctx, l.Address); err != nil {
+			return nil, err
+		}
 	}
 	r := &Result{Server: server, Devices: len(l.Devices)}
 	l.tell("%s: %d devices connect", server, r.Devices)
@@ -73,24 +79,22 @@ func (l *Load) Run(ctx context.Context, server string) (_ *Result, err error) {
 		l.tell("%s: %d messages a second for %v", server, rate, l.For)
 		s, err := l.publish(ctx, c, rate, l.For)
 		if err != nil {
-			return nil, fmt.Errorf("at %d messages a second: %w", rate, err)
+			return r, fmt.Errorf("%s at %d messages a second: %w", server, rate, err)
 		}
 		r.Steps = append(r.Steps, s)
+		r.Memory = float64(l.usage().rss-idle.rss) / 1024 / float64(r.Devices)
 	}
-	r.Memory = float64(l.usage().rss-idle.rss) / 1024 / float64(r.Devices)
 	if l.HalfOpen > 0 {
-		if r.HalfOpen, err = l.halfOpen(ctx, c); err != nil {
-			return nil, err
-		}
+		l.tell("%s: %d messages a second, without and beside %d sockets that never speak", server, l.Rates[0], l.HalfOpen)
+		r.HalfOpen, err = l.halfOpen(ctx, c)
 	}
-	return r, nil
+	return r, err
 }
 
 // halfOpen measures live devices without and beside silent sockets.
 func (l *Load) halfOpen(ctx context.Context, c *crowd) (_ *HalfOpen, err error) {
 	h := &HalfOpen{Sockets: l.HalfOpen}
 	during := min(l.For, besides)
-	l.tell("%d messages a second, without and beside %d sockets that never speak", l.Rates[0], h.Sockets)
 	if h.Without, err = l.publish(ctx, c, l.Rates[0], during); err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package loadtest
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -14,6 +15,7 @@ const stubborn = 30 * time.Second
 type silent struct {
 	open    sync.WaitGroup
 	mu      sync.Mutex
+	over    int
 	longest time.Duration // that one was left open
 	left    int           // that were not closed at all
 }
@@ -42,8 +44,10 @@ func (s *silent) stay(ctx context.Context, conn net.Conn) {
 	_, err := conn.Read(b[:])
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.over++
 	s.longest = max(s.longest, time.Since(opened))
-	if timeout, ok := err.(net.Error); over != nil || err == nil || ok && timeout.Timeout() || ctx.Err() != nil { //nolint:errorlint // as net returns it
+	var timeout net.Error
+	if over != nil || err == nil || ctx.Err() != nil || errors.As(err, &timeout) && timeout.Timeout() {
 		s.left++
 	}
 }

@@ -2,6 +2,7 @@ package loadtest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -25,16 +26,25 @@ func readUsage(pid int) (usage, error) {
 	if err != nil {
 		return usage{}, err
 	}
+	u, err := parseUsage(text)
+	if err != nil {
+		return usage{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return u, nil
+}
+
+func parseUsage(text []byte) (usage, error) {
 	// The second field, a name in parentheses, may hold anything.
 	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
 	const utime, stime, rss = 14 - 3, 15 - 3, 24 - 3
 	if len(fields) <= rss {
-		return usage{}, fmt.Errorf("%s: too few fields", name)
+		return usage{}, errors.New("too few fields")
 	}
 	var n [3]int64
 	for i, field := range []int{utime, stime, rss} {
+		var err error
 		if n[i], err = strconv.ParseInt(string(fields[field]), 10, 64); err != nil {
-			return usage{}, fmt.Errorf("%s: %w", name, err)
+			return usage{}, err
 		}
 	}
 	return usage{time.Duration(n[0]+n[1]) * clockTick, n[2] * int64(os.Getpagesize())}, nil

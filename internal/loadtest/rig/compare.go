@@ -2,7 +2,6 @@ package rig
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -15,7 +14,8 @@ import (
 var Registry = gateway.RegistryKey{Project: "loadtest", Location: "us-central1", Registry: "RaspberryPiDevices"}
 
 // Compare puts the same load on the bare server and then on the gateway. args have
-// this program call Serve. Address, TLS and PID of the load are the rig's.
+// this program call Serve. Address, TLS and PID of the load are the rig's. With an
+// error, what was measured before it is returned, too.
 func Compare(ctx context.Context, args []string, load loadtest.Load) (floor, ours *loadtest.Result, err error) {
 	answers, err := start(ctx, args, Task{Part: PubSub})
 	if err != nil {
@@ -23,7 +23,7 @@ func Compare(ctx context.Context, args []string, load loadtest.Load) (floor, our
 	}
 	defer func() { err = errors.Join(err, answers.end()) }()
 	if floor, err = measure(ctx, args, load, Task{Part: Bare}); err != nil {
-		return nil, nil, err
+		return floor, nil, err
 	}
 	ours, err = measure(ctx, args, load, Task{Part: Gateway, PubSub: answers.Address})
 	return floor, ours, err
@@ -50,14 +50,4 @@ func measure(ctx context.Context, args []string, load loadtest.Load, t Task) (_ 
 		return nil, fmt.Errorf("%s: no certificate", t.Part)
 	}
 	return load.Run(ctx, string(t.Part))
-}
-
-// ClientTLS is how the fleet speaks TLS: 1.3, or 1.2 alone, with the key exchange
-// that small devices have.
-func ClientTLS(version12 bool) *tls.Config {
-	c := &tls.Config{MinVersion: tls.VersionTLS13, CurvePreferences: []tls.CurveID{tls.X25519}}
-	if version12 {
-		c.MinVersion, c.MaxVersion = tls.VersionTLS12, tls.VersionTLS12
-	}
-	return c
 }

@@ -59,8 +59,25 @@ func serveGateway(ctx context.Context, l net.Listener, config *tls.Config, t Tas
 	if err := ready(); err != nil {
 		return err
 	}
+	defer tellEnds(metrics, log)
 	return together(ctx, store.Run, publisher.Run, bridge.Run, server.Run,
 		func(ctx context.Context) error { return server.Serve(ctx, l) })
+}
+
+// tellEnds says why sessions ended, but for those of devices that left.
+func tellEnds(metrics prometheus.Gatherer, log *zap.Logger) {
+	families, _ := metrics.Gather() // what can be had
+	for _, family := range families {
+		if family.GetName() != "gateway_disconnects_total" {
+			continue
+		}
+		for _, m := range family.GetMetric() {
+			reason, n := m.GetLabel()[0].GetValue(), m.GetCounter().GetValue()
+			if n > 0 && reason != "client" && reason != "shutdown" {
+				log.Warn("sessions ended", zap.String("reason", reason), zap.Float64("sessions", n))
+			}
+		}
+	}
 }
 
 // register makes the registry and its devices.
