@@ -23,6 +23,8 @@ Start with "iotbridge local": it runs everything on this machine, with one liar 
 
 type commands struct {
 	Local      localCommand      `cmd:"" help:"Run the whole system on this machine."`
+	Registries registriesCommand `cmd:"" help:"Make and look at registries: sets of devices, and where their messages go."`
+	Devices    devicesCommand    `cmd:"" help:"Register devices, look at them, talk to them, block them."`
 	Messages   messagesCommand   `cmd:"" help:"Look at the messages of a subscription."`
 	Quarantine quarantineCommand `cmd:"" help:"Look at refused messages, and bring them back."`
 	Schema     schemaCommand     `cmd:"" help:"Look at the tables' columns and where they come from."`
@@ -54,6 +56,9 @@ func command(args []string) int {
 	chosen.BindTo(os.Stdout, (*io.Writer)(nil))
 	if err := chosen.Run(c.Flags); err != nil {
 		fmt.Fprintln(os.Stderr, "iotbridge:", err)
+		if _, ok := errors.AsType[usage](err); ok {
+			return 2
+		}
 		return 1
 	}
 	return 0

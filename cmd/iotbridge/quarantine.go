@@ -179,5 +179,3 @@ func printWhole(out io.Writer, messages iter.Seq2[*quarantine.Message, error]) e
 	}
 	return nil
 }
-
-func moment(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

@@ -1,11 +1,6 @@
 package main
 
 import (
-	"strconv"
-	"strings"
-	"unicode"
-	"unicode/utf8"
-
 	"iotbridge/internal/ingestd"
 	"iotbridge/internal/site"
 )
@@ -23,13 +18,4 @@ func (t *target) site() (*site.Site, error) {
 	}
 	e := ingestd.EndpointsFromEnv()
 	return &site.Site{Project: t.Project, PubSub: e.PubSub, BigQuery: e.BigQuery, BigQueryStorage: e.BigQueryStorage}, nil
-}
-
-// shown is a text that somebody else has written, fit for a terminal: what would not
-// print in a line is quoted.
-func shown(s string) string {
-	if utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return s
-	}
-	return strconv.Quote(s)
 }

@@ -1,0 +1,47 @@
+package migrate
+
+import (
+	"context"
+	"sync/atomic"
+
+	"cloud.google.com/go/iot/apiv1/iotpb"
+	"github.com/googleapis/gax-go/v2"
+	"golang.org/x/sync/errgroup"
+)
+
+// calls is how many devices are created at once.
+const calls = 8
+
+// Creator registers devices.
+type Creator interface {
+	CreateDevice(ctx context.Context, req *iotpb.CreateDeviceRequest, opts ...gax.CallOption) (*iotpb.Device, error)
+}
+
+// Apply creates in registry what steps say, and writes into them what became of it;
+// done counts. When ctx ends, the steps that are left stay Create.
+func Apply(ctx context.Context, api Creator, registry string, steps []Step, done *atomic.Int64) {
+	var group errgroup.Group
+	group.SetLimit(calls)
+	for i := range steps {
+		if steps[i].Verdict != Create || ctx.Err() != nil {
+			continue
+		}
+		group.Go(func() error {
+			steps[i].apply(ctx, api, registry)
+			done.Add(1)
+			return nil
+		})
+	}
+	_ = group.Wait() // each step has its own error
+}
+
+func (s *Step) apply(ctx context.Context, api Creator, registry string) {
+	made, err := api.CreateDevice(ctx, &iotpb.CreateDeviceRequest{Parent: registry, Device: s.Device.Device})
+	switch {
+	case err != nil && ctx.Err() != nil: // cut off; it may be there
+	case err != nil:
+		s.Verdict, s.Why = Failed, err.Error()
+	default:
+		s.Verdict, s.Number = Created, made.GetNumId()
+	}
+}
