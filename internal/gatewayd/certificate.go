@@ -20,7 +20,7 @@ type certificate struct {
 func openCertificate(what, file, key string) (certificate, error) {
 	pair, err := watched.Open(file, func(text []byte) (*tls.Certificate, error) { return parsePair(text, file, key) })
 	if err != nil {
-		return certificate{}, fmt.Errorf("%s: %w", what, err)
+		return certificate{}, fmt.Errorf("%s: %w (want a certificate and its key, each a file in PEM that the gateway may read)", what, err)
 	}
 	return certificate{pair}, nil
 }
@@ -32,7 +32,7 @@ func parsePair(text []byte, file, key string) (*tls.Certificate, error) {
 	}
 	pair, err := tls.X509KeyPair(text, secret)
 	if err != nil {
-		return nil, fmt.Errorf("and its key %s do not go together: %w", key, err)
+		return nil, fmt.Errorf("with the key %s: %w", key, err)
 	}
 	if now := time.Now(); now.After(pair.Leaf.NotAfter) {
 		return nil, fmt.Errorf("the certificate ended %s: renew %s", pair.Leaf.NotAfter.Format(time.DateTime), file)

@@ -60,9 +60,11 @@ func PubSubFromEnv() string { return os.Getenv("PUBSUB_EMULATOR_HOST") }
 // Fault is what is wrong with the settings by themselves; nil when nothing is.
 func (s *Settings) Fault() error {
 	for _, need := range []struct{ name, value, form string }{
-		{"project", s.Project, "P"}, {"location", s.Location, "L"},
+		{"project", s.Project, "P"},
+		{"location", s.Location, "L"},
 		{"store", s.Store, "sqlite:FILE or postgres://USER@HOST/DATABASE"},
-		{"tls-cert", s.TLSCert, "FILE: devices connect over TLS only"}, {"tls-key", s.TLSKey, "FILE"},
+		{"tls-cert", s.TLSCert, "FILE: devices connect over TLS only"},
+		{"tls-key", s.TLSKey, "FILE"},
 	} {
 		if need.value == "" {
 			return fmt.Errorf("%s is missing: say --%s %s", need.name, need.name, need.form)

@@ -1,0 +1,416 @@
+package gatewayd_test
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	iot "cloud.google.com/go/iot/apiv1"
+	"cloud.google.com/go/iot/apiv1/iotpb"
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+	"github.com/alecthomas/kong"
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
+	"iotbridge/gateway/operators"
+	"iotbridge/internal/gatewayd"
+	"iotbridge/internal/ops"
+	"iotbridge/internal/signals"
+	"iotbridge/internal/site"
+	"iotbridge/localcloud"
+	"iotbridge/localcloud/fault"
+	"iotbridge/schema"
+)
+
+const (
+	project  = "project-1"
+	parent   = "projects/project-1/locations/us-central1"
+	registry = parent + "/registries/RaspberryPiDevices"
+)
+
+// What this test's binary becomes, to be killed.
+const (
+	asGateway = "GATEWAYD_TEST_GATEWAY" // its arguments
+	asCloud   = "GATEWAYD_TEST_CLOUD"   // directory and address
+)
+
+func TestMain(m *testing.M) {
+	switch {
+	case os.Getenv(asGateway) != "":
+		os.Exit(gatewayProcess(strings.Fields(os.Getenv(asGateway))))
+	case os.Getenv(asCloud) != "":
+		os.Exit(cloudProcess(strings.Fields(os.Getenv(asCloud))))
+	}
+	code := m.Run()
+	stopServer()
+	if err := goleak.Find(goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start")); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func parse(args []string) (s gatewayd.Settings, err error) {
+	parser, err := kong.New(&s)
+	if err == nil {
+		_, err = parser.Parse(append([]string{"--project=" + project, "--location=us-central1", "--shutdown-grace=10s"}, args...))
+	}
+	return s, err
+}
+
+// gatewayProcess serves on the listeners that it was given.
+func gatewayProcess(args []string) int {
+	s, err := parse(args)
+	if err == nil {
+		s.PubSub = gatewayd.PubSubFromEnv()
+		var l [4]net.Listener
+		for i := range l {
+			f := os.NewFile(uintptr(3+i), "listener")
+			if l[i], err = net.FileListener(f); err != nil {
+				break
+			}
+			f.Close()
+		}
+		s.Listeners = gatewayd.Listeners{MQTT: l[:1], HTTPS: l[1], API: l[2], Ops: l[3]}
+		s.GRPC = "127.0.0.1:0"
+	}
+	if err == nil {
+		ctx, stop := signals.Context(context.Background())
+		defer stop()
+		err = gatewayd.Run(ctx, s, zap.NewNop(), ops.NewRegistry())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func cloudProcess(args []string) int {
+	ctx, stop := signals.Context(context.Background())
+	defer stop()
+	cloud, err := localcloud.Open(ctx, localcloud.Options{Dir: args[0], PubSub: args[1], Ephemeral: true})
+	if err == nil {
+		err = cloud.Run(ctx)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// system is a Pub/Sub on this machine, the files of a gateway, and what tests ask of
+// both.
+type system struct {
+	t         *testing.T
+	dir       string
+	pubsub    string
+	faults    *fault.Injector
+	publish   pubsubpb.PublisherClient
+	pull      pubsubpb.SubscriberClient
+	store     string
+	files     site.Certificate
+	roots     *x509.CertPool
+	keys      *schema.Keyring
+	keyFile   string
+	operators string
+	token     string // file
+}
+
+// start opens a cloud in this process.
+func start(t *testing.T) *system {
+	t.Helper()
+	t.Parallel()
+	s := &system{t: t, faults: &fault.Injector{}}
+	cloud, err := localcloud.Open(t.Context(), localcloud.Options{Dir: t.TempDir(), Ephemeral: true, Faults: s.faults})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ran := make(chan error, 1)
+	go func() { ran <- cloud.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ran; err != nil {
+			t.Error(err)
+		}
+	})
+	s.pubsub = cloud.PubSub()
+	s.prepare()
+	return s
+}
+
+// prepare makes the topics and the gateway's files.
+func (s *system) prepare() {
+	t := s.t
+	t.Helper()
+	s.dir = t.TempDir()
+	conn, err := grpc.NewClient(s.pubsub, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	s.publish, s.pull = pubsubpb.NewPublisherClient(conn), pubsubpb.NewSubscriberClient(conn)
+	for _, name := range []string{"temperature", "sensordata"} {
+		topic := "projects/" + project + "/topics/" + name
+		if _, err := s.publish.CreateTopic(t.Context(), &pubsubpb.Topic{Name: topic}, grpc.WaitForReady(true)); err != nil {
+			t.Fatal(err)
+		}
+		sub := &pubsubpb.Subscription{Name: subscription(name), Topic: topic, AckDeadlineSeconds: 60}
+		if _, err := s.pull.CreateSubscription(t.Context(), sub); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.store = "sqlite:" + filepath.Join(s.dir, "registry.db")
+	if s.files, err = site.ServerCertificate(s.dir); err != nil {
+		t.Fatal(err)
+	}
+	s.roots = x509.NewCertPool()
+	s.roots.AppendCertsFromPEM(s.read(s.files.CA))
+	if s.keys, s.keyFile, err = site.Keyring(s.dir); err != nil {
+		t.Fatal(err)
+	}
+	token := rand.Text()
+	s.token, s.operators = s.write("token", token), s.write("operators", operators.Operator{Name: "alice", Role: operators.Admin}.Line(token))
+}
+
+func subscription(topic string) string { return "projects/" + project + "/subscriptions/" + topic }
+
+func (s *system) read(file string) []byte {
+	s.t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return text
+}
+
+func (s *system) write(name, text string) (file string) {
+	s.t.Helper()
+	file = filepath.Join(s.dir, name)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	return file
+}
+
+func (s *system) args(more ...string) []string {
+	return append([]string{
+		"--store=" + s.store, "--tls-cert=" + s.files.File, "--tls-key=" + s.files.Key,
+		"--operators=" + s.operators, "--attestation-key=" + s.keyFile,
+	}, more...)
+}
+
+// gate is a gateway that runs: in this process, or in one of its own.
+type gate struct {
+	*system
+	mqtt, https, api, ops string
+	process               *exec.Cmd
+	stop                  func() error // in this process
+}
+
+// listeners are of loopback; in the order of a process's files.
+func (s *system) listeners() (l [4]net.Listener) {
+	s.t.Helper()
+	for i := range l {
+		var err error
+		if l[i], err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return l
+}
+
+func (s *system) at(l [4]net.Listener) *gate {
+	return &gate{system: s, mqtt: l[0].Addr().String(), https: l[1].Addr().String(), api: l[2].Addr().String(), ops: l[3].Addr().String()}
+}
+
+// gateway runs one in this process.
+func (s *system) gateway(args ...string) *gate {
+	s.t.Helper()
+	settings, err := parse(s.args(args...))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	l := s.listeners()
+	settings.PubSub, settings.GRPC = s.pubsub, "127.0.0.1:0"
+	settings.Listeners = gatewayd.Listeners{MQTT: l[:1], HTTPS: l[1], API: l[2], Ops: l[3]}
+	g := s.at(l)
+	ctx, cancel := context.WithCancel(context.Background())
+	ran := make(chan error, 1)
+	go func() {
+		ran <- gatewayd.Run(ctx, settings, zaptest.NewLogger(s.t, zaptest.Level(zap.WarnLevel)), ops.NewRegistry())
+	}()
+	g.stop = sync.OnceValue(func() error {
+		cancel()
+		return <-ran
+	})
+	s.t.Cleanup(func() {
+		if err := g.stop(); err != nil {
+			s.t.Error(err)
+		}
+	})
+	return g
+}
+
+// gatewayProcess runs one in a process of its own. Its listeners are the test's, so
+// that they outlive it: another can be started in its place.
+func (s *system) gatewayProcess(args ...string) *gate {
+	s.t.Helper()
+	l := s.listeners()
+	g := s.at(l)
+	var files []*os.File
+	for _, one := range l {
+		f, err := one.(*net.TCPListener).File()
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		one.Close()
+		files = append(files, f)
+	}
+	s.t.Cleanup(func() {
+		g.kill()
+		for _, f := range files {
+			f.Close()
+		}
+	})
+	g.process = &exec.Cmd{
+		Path: os.Args[0], ExtraFiles: files, Stderr: os.Stderr,
+		Env: append(os.Environ(), asGateway+"="+strings.Join(s.args(args...), " "), "PUBSUB_EMULATOR_HOST="+s.pubsub),
+	}
+	g.begin()
+	return g
+}
+
+func (g *gate) begin() {
+	g.t.Helper()
+	again := *g.process
+	g.process = &exec.Cmd{Path: again.Path, ExtraFiles: again.ExtraFiles, Stderr: again.Stderr, Env: again.Env}
+	if err := g.process.Start(); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+func (g *gate) kill() {
+	g.process.Process.Kill()
+	g.process.Wait()
+}
+
+// manager is the stock client of the gateway's Device Manager.
+func (g *gate) manager() *iot.DeviceManagerClient {
+	g.t.Helper()
+	c, err := (&site.Site{API: "http://" + g.api, AdminToken: g.token}).OpenDeviceManager(g.t.Context())
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	g.t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// seed makes the seed's registry.
+func (g *gate) seed() {
+	g.t.Helper()
+	topic := "projects/" + project + "/topics/"
+	_, err := g.manager().CreateDeviceRegistry(g.t.Context(), &iotpb.CreateDeviceRegistryRequest{
+		Parent: parent, DeviceRegistry: &iotpb.DeviceRegistry{Id: "RaspberryPiDevices", EventNotificationConfigs: []*iotpb.EventNotificationConfig{
+			{SubfolderMatches: "temperature", PubsubTopicName: topic + "temperature"}, {PubsubTopicName: topic + "sensordata"},
+		}},
+	})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+// metric is one number of /metrics.
+func (g *gate) metric(name string) int {
+	g.t.Helper()
+	for line := range strings.Lines(g.get("/metrics")) {
+		if rest, ok := strings.CutPrefix(line, name+" "); ok {
+			n, err := strconv.ParseFloat(strings.TrimSpace(rest), 64)
+			if err != nil {
+				g.t.Fatal(err)
+			}
+			return int(n)
+		}
+	}
+	return -1
+}
+
+// get asks the operations listener.
+func (g *gate) get(path string) string {
+	g.t.Helper()
+	res, err := http.Get("http://" + g.ops + path)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return string(text)
+}
+
+// eventually waits until true holds.
+func (s *system) eventually(what string, within time.Duration, holds func() bool) {
+	s.t.Helper()
+	for deadline := time.Now().Add(within); !holds(); {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("not within %s: %s", within, what)
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-s.t.Context().Done():
+			s.t.Fatal("the test ended")
+		}
+	}
+}
+
+// messages takes at least n from the subscription, and all that is there.
+func (s *system) messages(topic string, n int) (got []*pubsubpb.PubsubMessage) {
+	s.t.Helper()
+	end := time.Now().Add(30 * time.Second)
+	for idle := 0; len(got) < n || idle < 2; {
+		if time.Now().After(end) {
+			s.t.Fatalf("%s: %d messages, want %d", topic, len(got), n)
+		}
+		ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Second)
+		res, err := s.pull.Pull(ctx, &pubsubpb.PullRequest{Subscription: subscription(topic), MaxMessages: 1000, ReturnImmediately: true})
+		cancel()
+		if code := status.Code(err); err != nil && code != codes.DeadlineExceeded && code != codes.Unavailable {
+			s.t.Fatal(err)
+		}
+		if len(res.GetReceivedMessages()) == 0 {
+			idle++
+			<-time.After(20 * time.Millisecond)
+			continue
+		}
+		idle = 0
+		var acks []string
+		for _, m := range res.ReceivedMessages {
+			got, acks = append(got, m.Message), append(acks, m.AckId)
+		}
+		if _, err := s.pull.Acknowledge(s.t.Context(), &pubsubpb.AcknowledgeRequest{Subscription: subscription(topic), AckIds: acks}); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return got
+}
