@@ -85,8 +85,8 @@ type Change struct {
 	Kind     ChangeKind
 	Device   uint64      // not of RegistryChanged and Resync
 	Registry RegistryKey // of RegistryChanged
-	Instance string      // of Claimed
-	Epoch    int64       // of Claimed
+	Instance string      // of Claimed and CommandSent: who holds the device
+	Epoch    int64       // of them
 	Command  *Command    // of CommandSent
 }
 

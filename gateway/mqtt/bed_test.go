@@ -24,6 +24,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// The real parts fit.
+var (
+	_ Bridge  = (*gateway.Bridge)(nil)
+	_ Mailbox = gateway.Mailbox(nil)
+	_ Bus     = gateway.Bus(nil)
+)
+
 var registryKey = gateway.RegistryKey{Project: "project-1", Location: "us-central1", Registry: "RaspberryPiDevices"}
 
 // event is a telemetry message or a state that the house took.

@@ -39,7 +39,9 @@ func (s *Server) changed(ctx context.Context, c gateway.Change) {
 	v := s.sessions.find(c.Device)
 	switch c.Kind {
 	case gateway.CommandSent:
-		s.command(ctx, c.Command)
+		if c.Instance == s.Instance {
+			s.command(ctx, c.Command)
+		}
 	case gateway.Resync:
 		s.look(ctx, s.sessions.all(func(*voice) bool { return true }), resyncedTime, true)
 	case gateway.RegistryChanged:

@@ -155,7 +155,7 @@ func TestConfigComesWhenTheStoreIsBack(t *testing.T) {
 
 func (s *site) command(id, folder, data string) {
 	s.tell(gateway.Change{
-		Kind: gateway.CommandSent, Device: number1,
+		Kind: gateway.CommandSent, Device: number1, Instance: s.Instance,
 		Command: &gateway.Command{ID: id, Device: number1, SubFolder: folder, Data: []byte(data)},
 	})
 	synctest.Wait()
@@ -316,6 +316,9 @@ func TestGatewayAttachesDevices(t *testing.T) {
 
 		g.send(publish("/devices/device2/attach", 40, `{"authorization":"another's"}`))
 		g.expect(sent(0x30, errorsTopic, 0, errorText("GATEWAY_ATTACHMENT_ERROR", "The specified device with ID 'device2' could not be attached to the gateway.", "device2", about("/devices/device2/attach", 40))))
+
+		g.send(publish("/devices/device3/attach", 41, `{"authorization":"token-of-device3"}`)) // not bound: its token counts
+		g.expect(puback(41))
 
 		g.send(publish("/devices/device1/detach", 50, ""))
 		g.expect(puback(50))

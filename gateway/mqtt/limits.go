@@ -6,24 +6,28 @@ import (
 	"iotbridge/gateway"
 )
 
-// What IoT Core fixed.
+// What IoT Core fixed. https://cloud.google.com/iot/quotas
 const (
-	maxConnect    = 8 << 10                                                               // of any packet before the device is known
-	maxPublish    = 2 + len("/devices//commands/") + 255 + 256 + 2 + gateway.MaxTelemetry // of any packet after
-	maxAttached   = 1000
-	maxIdle       = 20 * time.Minute
-	skew          = 10 * time.Minute // of a token
+	maxPublish  = 2 + len("/devices//commands/") + 255 + 256 + 2 + gateway.MaxTelemetry // of any packet
+	maxAttached = 1000
+	maxIdle     = 20 * time.Minute
+	skew        = 10 * time.Minute // of a token
+	redeliver   = 20 * time.Second // of a config that was not acknowledged
+)
+
+// What we chose.
+const (
+	maxConnect    = 8 << 10          // of any packet before the device is known
 	connectTime   = 10 * time.Second // for TLS and CONNECT together
-	redeliver     = 20 * time.Second // of a config that was not acknowledged
 	writeTime     = 20 * time.Second // for what was queued to be taken by the device
+	lastWords     = time.Second      // the same when the session ends
 	maxQueue      = 1 << 20          // bytes that wait to be written to a device
 	maxDeliveries = 1100             // to a session, not yet acknowledged: a config each of its devices, and commands
-	configPause   = 5 * time.Second  // before the store is asked again for one
 	commandTime   = time.Minute      // for the acknowledgement of a command
 	storeTime     = 5 * time.Second  // for an answer of the store
-	lastWords     = time.Second      // for what is queued when a session ends
-	revokedTime   = 2 * time.Second  // a changed device whose admission cannot be checked is closed
-	resyncedTime  = time.Minute      // the same when nothing says that it changed
+	configPause   = 5 * time.Second  // before the store is asked again for a config
+	revokedTime   = 2 * time.Second  // for the store to say whether a changed device is still admitted
+	resyncedTime  = time.Minute      // the same when nothing says that it was this device that changed
 )
 
 // Limits bounds what devices may take. Zero values are the defaults.
@@ -58,6 +62,9 @@ func (l *Limits) defaults() {
 			*d.v = d.d
 		}
 	}
+	// The largest packet must have room.
+	l.TotalBytes = max(l.TotalBytes, gateway.MaxTelemetry)
+	l.LargeBytes = max(l.LargeBytes, maxPublish)
 	if l.Grace <= 0 {
 		l.Grace = 10 * time.Second
 	}

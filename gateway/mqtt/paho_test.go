@@ -33,7 +33,7 @@ func TestPahoClient(t *testing.T) {
 	if got := <-heard; got != "/devices/1000000000000001/config every 5 s" {
 		t.Errorf("heard %q", got)
 	}
-	s.tell(gateway.Change{Kind: gateway.CommandSent, Device: number1, Command: &gateway.Command{ID: "c1", Device: number1, SubFolder: "led", Data: []byte("on")}})
+	s.tell(gateway.Change{Kind: gateway.CommandSent, Device: number1, Instance: s.Instance, Command: &gateway.Command{ID: "c1", Device: number1, SubFolder: "led", Data: []byte("on")}})
 	if got := <-heard; got != "/devices/1000000000000001/commands/led on" {
 		t.Errorf("heard %q", got)
 	}

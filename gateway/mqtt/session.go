@@ -24,8 +24,7 @@ type session struct {
 	quiet  time.Duration      // without a packet, after which it ends
 	cancel context.CancelFunc // of what it asks the store
 	expiry *time.Timer
-	pace   pace // of what is no telemetry
-
+	pace   pace   // of what is no telemetry
 	folder string // the last subfolder: most devices have one
 
 	mu       sync.Mutex
@@ -35,8 +34,8 @@ type session struct {
 	flight   flight
 	out      []byte // queued
 	writing  bool   // a writer has it, or will
-	failed   bool   // to write
-	closing  bool
+	failed   bool   // to write: what is queued goes nowhere
+	closing  bool   // the last is being written
 	outgoing outgoing
 	attached map[string]*voice // by name, and by number
 	errors   string            // the errors topic, if it is subscribed
@@ -78,7 +77,7 @@ func (c *session) run(ctx, server context.Context) {
 // read serves packets and returns why it does not any more.
 func (c *session) read(ctx context.Context) gateway.Reason {
 	for {
-		if !c.in.whole() && !c.listen() {
+		if !c.listen(c.in.whole()) {
 			return c.ended()
 		}
 		p, err := c.in.next(ctx, maxPublish, c.server.large)
@@ -137,11 +136,12 @@ func (c *session) serve(ctx context.Context, p packet) gateway.Reason {
 	return malformed // what only servers send, QoS 2, and what is no packet
 }
 
-// listen allows the device its time for the next packet. False: the session ends.
-func (c *session) listen() bool {
+// listen allows the device its time for the next packet, unless that has come. False:
+// the session ends.
+func (c *session) listen(come bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.reason == "" && c.conn.SetReadDeadline(time.Now().Add(c.quiet)) == nil
+	return c.reason == "" && (come || c.conn.SetReadDeadline(time.Now().Add(c.quiet)) == nil)
 }
 
 // end ends the session for a reason, unless it ended before. It does not wait.
