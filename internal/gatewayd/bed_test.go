@@ -80,7 +80,7 @@ func gatewayProcess(args []string) int {
 	s, err := parse(args)
 	if err == nil {
 		s.PubSub = gatewayd.PubSubFromEnv()
-		var l [4]net.Listener
+		var l [5]net.Listener
 		for i := range l {
 			f := os.NewFile(uintptr(3+i), "listener")
 			if l[i], err = net.FileListener(f); err != nil {
@@ -88,8 +88,7 @@ func gatewayProcess(args []string) int {
 			}
 			f.Close()
 		}
-		s.Listeners = gatewayd.Listeners{MQTT: l[:1], HTTPS: l[1], API: l[2], Ops: l[3]}
-		s.GRPC = "127.0.0.1:0"
+		s.Listeners = gatewayd.Listeners{MQTT: l[:1], HTTPS: l[1], API: l[2], GRPC: l[3], Ops: l[4]}
 	}
 	if err == nil {
 		ctx, stop := signals.Context(context.Background())
@@ -222,13 +221,13 @@ func (s *system) args(more ...string) []string {
 // gate is a gateway that runs: in this process, or in one of its own.
 type gate struct {
 	*system
-	mqtt, https, api, ops string
-	process               *exec.Cmd
-	stop                  func() error // in this process
+	mqtt, https, api, grpc, ops string
+	process                     *exec.Cmd
+	stop                        func() error // in this process
 }
 
 // listeners are of loopback; in the order of a process's files.
-func (s *system) listeners() (l [4]net.Listener) {
+func (s *system) listeners() (l [5]net.Listener) {
 	s.t.Helper()
 	for i := range l {
 		var err error
@@ -239,8 +238,12 @@ func (s *system) listeners() (l [4]net.Listener) {
 	return l
 }
 
-func (s *system) at(l [4]net.Listener) *gate {
-	return &gate{system: s, mqtt: l[0].Addr().String(), https: l[1].Addr().String(), api: l[2].Addr().String(), ops: l[3].Addr().String()}
+func (s *system) at(l [5]net.Listener) *gate {
+	var at [5]string
+	for i, one := range l {
+		at[i] = one.Addr().String()
+	}
+	return &gate{system: s, mqtt: at[0], https: at[1], api: at[2], grpc: at[3], ops: at[4]}
 }
 
 // gateway runs one in this process.
@@ -251,8 +254,8 @@ func (s *system) gateway(args ...string) *gate {
 		s.t.Fatal(err)
 	}
 	l := s.listeners()
-	settings.PubSub, settings.GRPC = s.pubsub, "127.0.0.1:0"
-	settings.Listeners = gatewayd.Listeners{MQTT: l[:1], HTTPS: l[1], API: l[2], Ops: l[3]}
+	settings.PubSub = s.pubsub
+	settings.Listeners = gatewayd.Listeners{MQTT: l[:1], HTTPS: l[1], API: l[2], GRPC: l[3], Ops: l[4]}
 	g := s.at(l)
 	ctx, cancel := context.WithCancel(context.Background())
 	ran := make(chan error, 1)

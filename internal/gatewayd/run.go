@@ -2,7 +2,6 @@ package gatewayd
 
 import (
 	"context"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
@@ -80,41 +79,8 @@ func (a *assembly) halls() []part {
 // cellar is what everything stands on.
 func (a *assembly) cellar(l Listeners, reg *prometheus.Registry) []part {
 	server := &ops.Server{Listener: l.Ops, Metrics: reg, Ready: a.holds.Reasons, Pprof: a.settings.OpsPprof}
-	return []part{a.store.Run, a.askStore, server.Run}
-}
-
-const (
-	askEvery = 5 * time.Second
-	askTime  = 2 * time.Second
-)
-
-// askStore keeps readiness true of the store.
-func (a *assembly) askStore(ctx context.Context) error {
-	tick := time.NewTicker(askEvery)
-	defer tick.Stop()
-	for down := false; ; {
-		asking, cancel := context.WithTimeout(ctx, askTime)
-		err := a.store.Ping(asking)
-		cancel()
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
-			a.holds.Set("store", "does not answer: "+err.Error())
-			if !down {
-				a.log.Error("the store does not answer", zap.Error(err))
-			}
-		case down:
-			a.holds.Clear("store")
-			a.log.Info("the store answers again")
-		}
-		down = err != nil
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return nil
-		}
-	}
+	asking := func(ctx context.Context) error { return a.ask(ctx, a.store.Ping) }
+	return []part{a.store.Run, asking, server.Run}
 }
 
 // tell logs where the gateway serves.

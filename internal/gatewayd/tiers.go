@@ -10,32 +10,33 @@ import (
 // part runs until ctx ends, and returns when all that it started has ended.
 type part func(ctx context.Context) error
 
-// tiers runs parts. When ctx ends, or a part fails, the first tier is told to end, and
-// each other one when the tier above it has ended.
-func tiers(ctx context.Context, first []part, others ...[]part) error {
+// tiers runs all parts. When ctx ends, or any part fails, the first tier is told to
+// end, and each other one when the tier above it has ended.
+func tiers(ctx context.Context, all ...[]part) error {
 	ctx, fail := context.WithCancel(ctx)
 	defer fail()
-	below, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop()
-	lower := make(chan error, 1)
-	go func() {
-		if len(others) == 0 {
-			lower <- nil
-			return
+	var ends []func() error
+	for _, parts := range all {
+		own, stop := context.WithCancel(context.WithoutCancel(ctx))
+		var g errgroup.Group
+		for _, p := range parts {
+			g.Go(func() error {
+				err := p(own)
+				if err != nil {
+					fail()
+				}
+				return err
+			})
 		}
-		defer fail()
-		lower <- tiers(below, others[0], others[1:]...)
-	}()
-	err := together(ctx, first)
-	stop()
-	return errors.Join(err, <-lower)
-}
-
-// together runs parts until all have ended; one that fails ends the others.
-func together(ctx context.Context, parts []part) error {
-	g, ctx := errgroup.WithContext(ctx)
-	for _, p := range parts {
-		g.Go(func() error { return p(ctx) })
+		ends = append(ends, func() error {
+			stop()
+			return g.Wait()
+		})
 	}
-	return g.Wait()
+	<-ctx.Done()
+	var errs []error
+	for _, end := range ends {
+		errs = append(errs, end())
+	}
+	return errors.Join(errs...)
 }
