@@ -69,7 +69,10 @@ func (now settings) since(before settings) (action, fields string) {
 // CreateDevice makes a device, gives it a number that no device ever had, and makes
 // its config version 1 of d.Config.Data.
 func (s *Store) CreateDevice(ctx context.Context, actor string, d *gateway.Device) (made *gateway.Device, err error) {
-	if err := errors.Join(checkDevice(d), checkSize("config.binary_data", d.Config.Data, maxConfig)); err != nil {
+	if err := checkDevice(d); err != nil {
+		return nil, err
+	}
+	if err := checkSize("config.binary_data", d.Config.Data, maxConfig); err != nil {
 		return nil, err
 	}
 	err = s.write(ctx, func(t *tx) error {

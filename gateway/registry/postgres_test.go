@@ -114,9 +114,9 @@ func startPostgres() (address string, err error) {
 	if err != nil {
 		return "", err
 	}
-	var as *syscall.SysProcAttr
+	as := endsWithUs()
 	if os.Getuid() == 0 {
-		if as, err = postgresUser(dir); err != nil {
+		if as.Credential, err = postgresUser(dir); err != nil {
 			return "", errors.Join(err, os.RemoveAll(dir))
 		}
 	}
@@ -157,12 +157,12 @@ func startPostgres() (address string, err error) {
 	}
 }
 
-func postgresUser(dir string) (*syscall.SysProcAttr, error) {
+func postgresUser(dir string) (*syscall.Credential, error) {
 	u, err := user.Lookup("postgres")
 	if err != nil {
 		return nil, fmt.Errorf("postgres will not run as root: %w", err)
 	}
 	uid, _ := strconv.Atoi(u.Uid)
 	gid, _ := strconv.Atoi(u.Gid)
-	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, Pdeathsig: syscall.SIGQUIT}, os.Chown(dir, uid, gid)
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, os.Chown(dir, uid, gid)
 }

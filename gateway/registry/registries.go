@@ -99,8 +99,9 @@ func (s *Store) UpdateRegistry(ctx context.Context, actor string, key gateway.Re
 		if err := change(r); err != nil {
 			return err
 		}
-		if r.Key = key; checkRegistry(r) != nil {
-			return checkRegistry(r)
+		r.Key = key
+		if err := checkRegistry(r); err != nil {
+			return err
 		}
 		if _, err := t.exec(ctx, `UPDATE registries SET routes = $2, state_topic = $3, mqtt = $4, http = $5, log_level = $6, authorities = $7, updated = $8
 			WHERE id = $1`, id, encodeRoutes(r.Routes), r.StateTopic, r.MQTT, r.HTTP, r.LogLevel, encode(r.Authorities), micros(time.Now())); err != nil {

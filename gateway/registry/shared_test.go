@@ -135,7 +135,9 @@ func TestB38_DeadGateway(t *testing.T) {
 	if _, _, err := a.Holder(ctx, d.Number); !errors.Is(err, gateway.ErrNotConnected) {
 		t.Errorf("21 s without a beat: %v, want ErrNotConnected", err)
 	}
-	if err := a.Send(ctx, gateway.Command{Device: d.Number}); !errors.Is(err, gateway.ErrNotConnected) {
+	short, done := context.WithTimeout(ctx, time.Second)
+	defer done()
+	if err := a.Send(short, gateway.Command{Device: d.Number}); !errors.Is(err, gateway.ErrNotConnected) {
 		t.Errorf("a command: %v, want ErrNotConnected", err)
 	}
 	before, err := dying.Claim(ctx, d.Number, "gateway-c")
