@@ -175,6 +175,21 @@ func (b *bed) overGRPC(t testing.TB, token string, certs ...tls.Certificate) *io
 	return c
 }
 
+// dial is a bare connection.
+func (b *bed) dial(t testing.TB, token string, certs ...tls.Certificate) *grpc.ClientConn {
+	t.Helper()
+	dial := []grpc.DialOption{grpc.WithTransportCredentials(credentials.NewTLS(b.clientTLS(certs...)))}
+	if token != "" {
+		dial = append(dial, grpc.WithPerRPCCredentials(perCall(token)))
+	}
+	conn, err := grpc.NewClient("passthrough:///"+b.grpc, dial...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
 func (b *bed) overREST(t testing.TB, token string) *iot.DeviceManagerClient {
 	t.Helper()
 	c, err := iot.NewDeviceManagerRESTClient(t.Context(), option.WithEndpoint(b.url), option.WithHTTPClient(b.http(t, token)))

@@ -36,7 +36,7 @@ func TestCredentialsAreChecked(t *testing.T) {
 	} {
 		t.Log(name)
 		got := b.want(t, c.code, http.MethodPatch, device1+"?updateMask=credentials", object{"credentials": []object{c.credential}})
-		if strings.Contains(object(got).String(), "secret") {
+		if strings.Contains(got.String(), "secret") {
 			t.Errorf("%s: the answer quotes the key: %v", name, got)
 		}
 	}

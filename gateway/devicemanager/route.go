@@ -134,7 +134,7 @@ func (r *route) matches(segments []string) bool {
 		return false
 	}
 	for i, want := range r.segments {
-		if got := segments[i]; got != want && (want != "*" || got == "" || got == "." || got == "..") {
+		if got := segments[i]; got != want && (want != "*" || got == "") {
 			return false
 		}
 	}

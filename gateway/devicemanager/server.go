@@ -15,7 +15,8 @@ import (
 const (
 	maxBody     = 2 << 20          // of a request: the largest device takes 1 MiB, base64 and escapes some more
 	maxCall     = 60 * time.Second // after which a call ends, whatever it waits for
-	maxStreams  = 100              // calls of one connection at a time
+	maxStreams  = 32               // calls of one connection at a time
+	maxHeaders  = 64 << 10         // of a gRPC call
 	maxCommand  = 256 << 10
 	commandWait = 30 * time.Second // for a device's PUBACK
 )
@@ -36,6 +37,7 @@ func (s *Server) GRPC(options ...grpc.ServerOption) *grpc.Server {
 		grpc.ChainUnaryInterceptor(s.identify, s.govern),
 		grpc.MaxRecvMsgSize(maxBody),
 		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.MaxHeaderListSize(maxHeaders),
 		grpc.ConnectionTimeout(10 * time.Second),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: 15 * time.Minute, Time: time.Minute, Timeout: 20 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),

@@ -50,7 +50,8 @@ var (
 )
 
 func TestAdmit(t *testing.T) {
-	f := open(t, "# operators\n\n"+ada.Line("secret")+vera.Line("other secret")+"  prober\tviewer  certificate \r\n")
+	long := strings.Repeat("x", maxToken+1)
+	f := open(t, Operator{Name: "lola", Role: Admin}.Line(long)+"# operators\n\n"+ada.Line("secret")+vera.Line("other secret")+"  prober\tviewer  certificate \r\n")
 	claimed := verified("prober")
 	claimed.PeerCertificates, claimed.VerifiedChains = claimed.VerifiedChains[0], nil
 	for name, c := range map[string]struct {
@@ -78,7 +79,7 @@ func TestAdmit(t *testing.T) {
 		"its beginning":                 {"Bearer secre", nil, ""},
 		"the hash":                      {"Bearer " + hash("secret"), nil, ""},
 		"what hashes to a cert's proof": {"Bearer \x00", nil, ""},
-		"long":                          {"Bearer " + strings.Repeat("x", maxToken+1), nil, ""},
+		"long":                          {"Bearer " + long, nil, ""},
 	} {
 		got, err := f.Admit(c.authorization, c.state)
 		if got.Name != c.want || (err == nil) != (c.want != "") || err != nil && !errors.Is(err, ErrUnknown) {
