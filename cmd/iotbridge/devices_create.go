@@ -53,7 +53,7 @@ type devicesCreate struct {
 	keys       `embed:""`
 	Metadata   map[string]string `mapsep:"none" placeholder:"KEY=VALUE" help:"What is to be known of it; may be repeated."`
 	Blocked    bool              `help:"Keep it out until it is unblocked."`
-	LogLevel   string            `default:"" enum:",none,error,info,debug" help:"How much of its life is logged: none, error, info or debug. Default: the registry's."`
+	Logging    string            `default:"" enum:",none,error,info,debug" help:"How much of its life is logged: none, error, info or debug. Default: the registry's."`
 	Gateway    bool              `help:"It speaks for other devices."`
 	AuthMethod string            `default:"association-only" enum:"association-only,device-auth-token-only,association-and-device-auth-token" help:"What a gateway needs to attach a device: ${enum}."`
 }
@@ -74,7 +74,7 @@ func (c *devicesCreate) Run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	d := &iotpb.Device{Id: c.Device, Credentials: credentials, Metadata: c.Metadata, Blocked: c.Blocked, LogLevel: logLevel(c.LogLevel)}
+	d := &iotpb.Device{Id: c.Device, Credentials: credentials, Metadata: c.Metadata, Blocked: c.Blocked, LogLevel: logLevel(c.Logging)}
 	if c.Gateway {
 		d.GatewayConfig = &iotpb.GatewayConfig{
 			GatewayType:       iotpb.GatewayType_GATEWAY,

@@ -25,7 +25,7 @@ func describeDevice(out io.Writer, d *iotpb.Device) {
 	if g := d.GetGatewayConfig(); g.GetGatewayType() == iotpb.GatewayType_GATEWAY {
 		line(out, "gateway", strings.ToLower(g.GetGatewayAuthMethod().String()))
 	}
-	line(out, "log level", strings.ToLower(d.GetLogLevel().String()))
+	line(out, "log level", levelName(d.GetLogLevel(), "the registry's"))
 	line(out, "config", fmt.Sprintf("version %d of %s, acknowledged %s", d.GetConfig().GetVersion(), when(d.GetConfig().GetCloudUpdateTime()), when(d.GetConfig().GetDeviceAckTime())))
 	line(out, "last heartbeat", when(d.GetLastHeartbeatTime()))
 	line(out, "last event", when(d.GetLastEventTime()))
@@ -49,6 +49,14 @@ func describeKey(c *iotpb.DeviceCredential) string {
 		text += ", until " + when(at)
 	}
 	return text
+}
+
+// levelName is a log level as --logging takes it.
+func levelName(l iotpb.LogLevel, unset string) string {
+	if l == iotpb.LogLevel_LOG_LEVEL_UNSPECIFIED {
+		return unset
+	}
+	return strings.ToLower(l.String())
 }
 
 func yesNo(b bool) string {

@@ -14,7 +14,7 @@ type devicesUpdate struct {
 	AddKeys  bool              `help:"Keep the keys that it has, and add these: for a change of keys without a gap."`
 	NoKeys   bool              `xor:"keys" help:"Take all its keys."`
 	Metadata map[string]string `mapsep:"none" placeholder:"KEY=VALUE" help:"Its metadata from now on, in the place of what there is; may be repeated."`
-	LogLevel string            `default:"" enum:",none,error,info,debug" help:"How much of its life is logged: none, error, info or debug."`
+	Logging  string            `default:"" enum:",none,error,info,debug" help:"How much of its life is logged: none, error, info or debug."`
 }
 
 // Help is shown after the flags.
@@ -28,19 +28,19 @@ func (c *devicesUpdate) Run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	d, mask := &iotpb.Device{Metadata: c.Metadata, LogLevel: logLevel(c.LogLevel)}, &fieldmaskpb.FieldMask{}
+	d, mask := &iotpb.Device{Metadata: c.Metadata, LogLevel: logLevel(c.Logging)}, &fieldmaskpb.FieldMask{}
 	if len(credentials) > 0 || c.NoKeys {
 		mask.Paths = append(mask.Paths, "credentials")
 	}
 	if len(c.Metadata) > 0 {
 		mask.Paths = append(mask.Paths, "metadata")
 	}
-	if c.LogLevel != "" {
+	if c.Logging != "" {
 		mask.Paths = append(mask.Paths, "log_level")
 	}
 	switch {
 	case len(mask.Paths) == 0:
-		return usage("nothing to change: name a --public-key, --no-keys, --metadata or --log-level")
+		return usage("nothing to change: name a --public-key, --no-keys, --metadata or --logging")
 	case c.NoKeys && len(credentials) > 0, c.AddKeys && len(credentials) == 0:
 		return usage("--add-keys goes with --public-key, and --no-keys without")
 	}

@@ -19,10 +19,10 @@ import (
 // killsVariable sets how often the process is killed; make kill-test wants 50.
 const killsVariable = "IOTBRIDGE_KILLS"
 
-// The cloud and the worker in one process are killed: one run in three at a random moment
-// of its start, the others at a random moment after something was confirmed. What Pub/Sub
-// had confirmed to a publisher outside is then in a table or in the quarantine, each
-// message where it belongs.
+// Cloud, gateway and worker in one process are killed: one run in three at a random
+// moment of its start, the others at a random moment after something was confirmed. What
+// the gateway had confirmed to devices outside is then in a table or in the quarantine,
+// each message where it belongs.
 func TestKill9_NothingAcknowledgedIsLost(t *testing.T) {
 	kills := 3
 	if text := os.Getenv(killsVariable); text != "" {
@@ -41,7 +41,7 @@ func TestKill9_NothingAcknowledgedIsLost(t *testing.T) {
 
 	// One run in peace takes in what is left.
 	process, ended := startLocal(t, dir)
-	s, err := awaitSite(dir)
+	s, err := awaitSite(dir, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,14 +73,14 @@ func TestKill9_NothingAcknowledgedIsLost(t *testing.T) {
 	}
 }
 
-// startLocal starts cloud and worker. The channel has the process's end.
+// startLocal starts the system without devices. The channel has the process's end.
 func startLocal(t *testing.T, dir string) (*os.Process, <-chan error) {
 	t.Helper()
 	// A killed run's file would name ports that nobody serves.
 	if err := site.Remove(dir); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(program(t), "local", "--data", dir, "--ephemeral", "--parts", "cloud,worker", "--log-level", "error")
+	cmd := exec.Command(program(t), "local", "--data", dir, "--ephemeral", "--parts", "cloud,gateway,worker", "--log-level", "error")
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -146,16 +146,6 @@ func publishUntil(ctx context.Context, dir string, books *demo.Books, run int) {
 			s, _ = site.Read(dir)
 		}
 	}
-	keys, _, err := site.Keyring(dir)
-	if err != nil {
-		return
-	}
-	client, err := s.OpenPubSub(ctx)
-	if err != nil {
-		return
-	}
-	context.AfterFunc(ctx, func() { client.Close() }) // what is under way cannot be confirmed any more
-	fleet := &demo.Fleet{Devices: 6, Spoofers: 2, Project: s.Project, Location: s.Location, Registry: s.Registry, Run: "kill" + strconv.Itoa(run)}
-	publisher := &demo.Publisher{Fleet: fleet, Keys: keys, Client: client, Interval: 2 * time.Millisecond, Books: books, Log: zap.NewNop()}
-	_ = publisher.Run(ctx) // always nil
+	fleet := &demo.Fleet{Devices: 6, Spoofers: 2, Run: "kill" + strconv.Itoa(run)}
+	_ = sendAll(ctx, s, fleet, 2*time.Millisecond, books, zap.NewNop()) // killed, while it registers too
 }

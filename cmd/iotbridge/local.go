@@ -22,6 +22,9 @@ import (
 // bring home what was.
 const settleTimeout = 30 * time.Second
 
+// maxFleet bounds the fleet: each device is a connection, with both its ends here.
+const maxFleet = 5000
+
 type localCommand struct {
 	Data     string        `type:"path" default:"./iotbridge-data" placeholder:"DIR" help:"Where everything is kept."`
 	Devices  int           `default:"3" help:"Honest devices."`
@@ -29,21 +32,25 @@ type localCommand struct {
 	Interval time.Duration `default:"1s" help:"Between two messages of a device."`
 	For      time.Duration `placeholder:"20s" help:"End after this time; else Ctrl-C ends."`
 	JSON     bool          `name:"json" help:"Print the summary as JSON."`
-	Parts    []string      `default:"cloud,worker,devices" enum:"cloud,worker,devices" help:"What runs in this process: ${enum}. Without cloud, the one that another process serves from DIR is used."`
+	Parts    []string      `default:"cloud,gateway,worker,devices" enum:"cloud,gateway,worker,devices" help:"What runs in this process: ${enum}. Without cloud or gateway, those that other processes serve from DIR are used."`
 
 	Ephemeral       bool   `help:"Take free ports, so that several run side by side; DIR/local.json says which."`
 	PubSub          string `name:"pubsub" placeholder:"HOST:PORT" help:"Address of Pub/Sub. Default 127.0.0.1:8085."`
 	BigQuery        string `name:"bigquery" placeholder:"HOST:PORT" help:"Address of BigQuery's REST service. Default 127.0.0.1:9050."`
 	BigQueryStorage string `name:"bigquery-storage" placeholder:"HOST:PORT" help:"Address of BigQuery's Storage Write service. Default 127.0.0.1:9060."`
 	Ops             string `placeholder:"HOST:PORT" help:"Operations listener of the worker: /metrics, /healthz, /readyz. Default 127.0.0.1:9102."`
+
+	gatewayAddresses `embed:""`
 }
 
 // Help is shown after the flags.
 func (*localCommand) Help() string {
-	return `Pub/Sub, BigQuery, the worker and a small fleet in one process, speaking the same gRPC and REST as with Google. Spoofed and malformed messages end in quarantine, all others in tables. When the fleet has stopped, the tables are read back and compared with what was published: the exit code is 1 if a message is lost or stands where it does not belong.
+	return `Pub/Sub, BigQuery, the gateway, the worker and a small fleet in one process, speaking the same MQTT, gRPC and REST as with Google. The devices are registered, each with a key of its own, and the spoofers are too: they lie in the body. Spoofed and malformed messages end in quarantine, all others in tables. When the fleet has stopped, the tables are read back and compared with what was confirmed to the devices: the exit code is 1 if a message is lost or stands where it does not belong.
 
 While it runs:
 
+  iotbridge devices list                                      who is there
+  iotbridge devices block device1                             and is not any more
   iotbridge quarantine list                                   what was refused, and why
   iotbridge messages pull --subscription temperature-view     messages as they pass
   sqlite3 DIR/bigquery.db                                     the tables themselves
@@ -54,8 +61,8 @@ Everything stays in DIR, and the next run goes on from there.`
 // Validate is called by kong.
 func (c *localCommand) Validate() error {
 	switch {
-	case c.Devices < 0 || c.Spoofers < 0 || c.Devices+c.Spoofers > 100_000:
-		return errors.New("--devices and --spoofers are counts, of 100000 together at the most")
+	case c.Devices < 0 || c.Spoofers < 0 || c.Devices+c.Spoofers > maxFleet:
+		return errors.New("--devices and --spoofers are counts, of 5000 together at the most")
 	case c.Interval < time.Millisecond:
 		return errors.New("--interval is 1ms at the least")
 	case c.For < 0:
@@ -79,18 +86,24 @@ func (c *localCommand) Run(ctx context.Context, flags logging.Flags) (err error)
 	}
 	defer func() { err = errors.Join(err, cloud.end()) }()
 
+	gateway, err := c.gateway(ctx, s, screen.log, fail)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, gateway.end()) }()
+
 	registry := ops.NewRegistry()
 	worker, err := c.worker(ctx, s, screen.log, registry, fail)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, worker.end()) }()
-	if cloud != nil {
-		if err := s.Write(c.Data); err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, site.Remove(c.Data)) }()
+
+	forget, err := c.announce(s, cloud, gateway)
+	if err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, forget()) }()
 	screen.hints(c.Data, s)
 
 	if !c.has("devices") {
@@ -100,6 +113,22 @@ func (c *localCommand) Run(ctx context.Context, flags logging.Flags) (err error)
 		return failure(ctx)
 	}
 	return c.demonstrate(ctx, s, worker, registry, screen)
+}
+
+// announce leaves the site in the directory, if it is of this process. What it returns
+// takes back what this process serves.
+func (c *localCommand) announce(s *site.Site, cloud, gateway *part) (forget func() error, err error) {
+	switch {
+	case cloud != nil:
+		return func() error { return site.Remove(c.Data) }, s.Write(c.Data)
+	case gateway != nil:
+		before, err := site.Read(c.Data)
+		if err != nil {
+			return nil, err
+		}
+		return func() error { return before.Write(c.Data) }, s.Write(c.Data)
+	}
+	return func() error { return nil }, nil
 }
 
 // timed ends with --for.
@@ -148,21 +177,29 @@ func (c *localCommand) demonstrate(ctx context.Context, s *site.Site, worker *pa
 
 // publish is the fleet, until the time is over or a part fails.
 func (c *localCommand) publish(ctx context.Context, s *site.Site, books *demo.Books, log *zap.Logger) error {
-	keys, _, err := site.Keyring(c.Data)
-	if err != nil {
-		return err
-	}
-	client, err := s.OpenPubSub(context.WithoutCancel(ctx))
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	fleet := &demo.Fleet{
-		Devices: c.Devices, Spoofers: c.Spoofers, Project: s.Project, Location: s.Location, Registry: s.Registry,
-		Run: strconv.FormatInt(time.Now().UnixMicro(), 36),
-	}
 	until, cancel := c.timed(ctx)
 	defer cancel()
-	publisher := &demo.Publisher{Fleet: fleet, Keys: keys, Client: client, Interval: c.Interval, Books: books, Log: log}
-	return errors.Join(publisher.Run(until), failure(ctx))
+	fleet := &demo.Fleet{Devices: c.Devices, Spoofers: c.Spoofers, Run: strconv.FormatInt(time.Now().UnixMicro(), 36)}
+	return errors.Join(sendAll(until, s, fleet, c.Interval, books, log), failure(ctx))
+}
+
+// sendAll lets a fleet publish to the site's gateway until ctx ends.
+func sendAll(ctx context.Context, s *site.Site, fleet *demo.Fleet, interval time.Duration, books *demo.Books, log *zap.Logger) error {
+	if s.MQTT == "" {
+		return site.ErrNoGateway
+	}
+	roots, err := site.Roots(s.CA)
+	if err != nil {
+		return err
+	}
+	api, err := s.OpenDeviceManager(ctx)
+	if err != nil {
+		return err
+	}
+	defer api.Close()
+	publisher := &demo.Publisher{
+		Fleet: fleet, API: api, Registry: "projects/" + s.Project + "/locations/" + s.Location + "/registries/" + s.Registry,
+		Address: s.MQTT, Roots: roots, Interval: interval, Books: books, Log: log,
+	}
+	return publisher.Run(ctx)
 }

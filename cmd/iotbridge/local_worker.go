@@ -49,7 +49,12 @@ func openTables(ctx context.Context, s *site.Site) (demo.Tables, error) {
 	client, err := s.OpenBigQuery(ctx)
 	t := demo.Tables{Client: client, Quarantine: s.QuarantineTable}
 	for _, r := range s.Routes {
-		t.Stored = append(t.Stored, r.Table)
+		switch r.Schema {
+		case demo.TopicTemperature:
+			t.Temperature = r.Table
+		case demo.TopicSensordata:
+			t.Sensordata = r.Table
+		}
 	}
 	return t, err
 }

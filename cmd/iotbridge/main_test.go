@@ -35,26 +35,29 @@ func TestScripts(t *testing.T) {
 			"publish": publish,
 			"query":   query,
 			"busy":    busy,
+			"site":    siteField,
+			"quiet":   quiet,
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 	})
 }
 
-// await waits until a local system serves from the directory.
+// await waits until a local system serves from the directory, and with mqtt until a
+// gateway does: await DIR [mqtt].
 func await(ts *testscript.TestScript, _ bool, args []string) {
-	if _, err := awaitSite(ts.MkAbs(args[0])); err != nil {
+	if _, err := awaitSite(ts.MkAbs(args[0]), len(args) > 1); err != nil {
 		ts.Fatalf("%v", err)
 	}
 }
 
-func awaitSite(dir string) (*site.Site, error) {
+func awaitSite(dir string, gateway bool) (*site.Site, error) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	late := time.After(30 * time.Second)
 	for {
 		s, err := site.Read(dir)
-		if err == nil {
+		if err == nil && (s.MQTT != "" || !gateway) {
 			return s, nil
 		}
 		select {
@@ -90,21 +93,28 @@ func publish(ts *testscript.TestScript, _ bool, args []string) {
 	dir := ts.MkAbs(args[0])
 	s, err := site.Read(dir)
 	ts.Check(err)
-	m := (&demo.Fleet{Devices: 1, Project: s.Project, Location: s.Location, Registry: s.Registry}).Message(0, 0, time.Now())
-	m.Data = []byte(args[2])
+	body := []byte(args[2])
 	if text, err := strconv.Unquote(args[2]); err == nil {
-		m.Data = []byte(text)
+		body = []byte(text)
 	}
 	keys, _, err := site.Keyring(dir)
 	ts.Check(err)
-	m.Sign(keys)
+	attributes := map[string]string{
+		schema.AttrDeviceID: "device1", schema.AttrDeviceNumID: "2500000000000001", schema.AttrRegistryID: s.Registry,
+		schema.AttrRegistryLocation: s.Location, schema.AttrProjectID: s.Project, schema.AttrSubFolder: args[1],
+	}
+	message := schema.Message{Data: body}
+	for key, value := range attributes {
+		message.Attributes = append(message.Attributes, schema.Attribute{Key: []byte(key), Value: []byte(value)})
+	}
+	attributes[schema.AttrAttestation] = keys.Sign(&message)
 	ctx := context.Background()
 	client, err := s.OpenPubSub(ctx)
 	ts.Check(err)
 	defer client.Close()
 	topic := client.Publisher(args[1])
 	defer topic.Stop()
-	id, err := topic.Publish(ctx, &pubsub.Message{Attributes: m.Attributes, Data: m.Data}).Get(ctx)
+	id, err := topic.Publish(ctx, &pubsub.Message{Attributes: attributes, Data: body}).Get(ctx)
 	ts.Check(err)
 	ts.Setenv("ID", id)
 }
@@ -157,6 +167,26 @@ func busy(ts *testscript.TestScript, _ bool, args []string) {
 	s, err := site.Read(ts.MkAbs(args[0]))
 	ts.Check(err)
 	ts.Setenv("ADDR", s.PubSub)
+}
+
+// siteField sets a variable to a field of a site: site DIR FIELD VARIABLE.
+func siteField(ts *testscript.TestScript, _ bool, args []string) {
+	var fields map[string]any
+	if err := json.Unmarshal([]byte(ts.ReadFile(filepath.Join(args[0], site.FileName))), &fields); err != nil {
+		ts.Fatalf("%v", err)
+	}
+	ts.Setenv(args[2], fmt.Sprint(fields[args[1]]))
+}
+
+// quiet checks that a device's messages have ceased: of those that Pub/Sub took later
+// than two seconds from now, there is none, though another device's are there. $QUIET
+// is then the time of that one: quiet DIR DEVICE.
+func quiet(ts *testscript.TestScript, _ bool, args []string) {
+	from := time.Now().Add(2 * time.Second).UTC().Format("2006-01-02 15:04:05.000000+00")
+	after := " FROM `demo.iot.temperature` WHERE publish_time > TIMESTAMP \"" + from + "\""
+	query(ts, false, []string{args[0], "SELECT COUNT(*) > 2" + after + " AND device_id != \"" + args[1] + "\"", "true"})
+	query(ts, false, []string{args[0], "SELECT COUNT(*)" + after + " AND device_id = \"" + args[1] + "\"", "0"})
+	ts.Setenv("QUIET", time.Now().UTC().Format("2006-01-02 15:04:05.000000+00"))
 }
 
 // program is the path of this program.

@@ -27,7 +27,7 @@ type registriesCreate struct {
 	Route        []string `placeholder:"SUBFOLDER=T" help:"Where the telemetry of a subfolder goes. The first route that matches counts."`
 	StateTopic   string   `placeholder:"T" help:"Where devices' states are told, beside being kept."`
 	Protocols    []string `default:"mqtt,http" enum:"mqtt,http" help:"How devices may speak: ${enum}."`
-	LogLevel     string   `default:"none" enum:"none,error,info,debug" help:"How much of a device's life is logged: ${enum}."`
+	Logging      string   `default:"none" enum:"none,error,info,debug" help:"How much of a device's life is logged: ${enum}."`
 	Authority    []string `type:"existingfile" placeholder:"FILE" help:"A CA's certificate in PEM. If there is any, devices' keys must be in certificates that one of them issued."`
 }
 
@@ -51,7 +51,7 @@ func (c *registriesCreate) message(project string) (*iotpb.DeviceRegistry, error
 		Id:         c.Registry,
 		MqttConfig: &iotpb.MqttConfig{MqttEnabledState: iotpb.MqttState_MQTT_DISABLED},
 		HttpConfig: &iotpb.HttpConfig{HttpEnabledState: iotpb.HttpState_HTTP_DISABLED},
-		LogLevel:   logLevel(c.LogLevel),
+		LogLevel:   logLevel(c.Logging),
 	}
 	if slices.Contains(c.Protocols, "mqtt") {
 		r.MqttConfig.MqttEnabledState = iotpb.MqttState_MQTT_ENABLED
@@ -165,7 +165,7 @@ func describeRegistry(out io.Writer, r *iotpb.DeviceRegistry) {
 		line(out, "telemetry", route)
 	}
 	line(out, "states", orDash(r.GetStateNotificationConfig().GetPubsubTopicName()))
-	line(out, "log level", strings.ToLower(r.GetLogLevel().String()))
+	line(out, "log level", levelName(r.GetLogLevel(), "none"))
 	line(out, "authorities", fmt.Sprint(len(r.GetCredentials())))
 }
 

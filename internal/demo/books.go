@@ -1,11 +1,14 @@
 package demo
 
-import "sync"
+import (
+	"regexp"
+	"sync"
+)
 
-// Books are the messages that Pub/Sub has confirmed. The zero value is empty.
+// Books are the messages that the gateway has confirmed. The zero value is empty.
 type Books struct {
 	mu      sync.Mutex
-	entries map[string]entry // by message id
+	entries map[string]entry // by the message's own id
 	kinds   [Malformed + 1]int
 }
 
@@ -15,13 +18,13 @@ type entry struct {
 }
 
 // Enter books a confirmed message.
-func (b *Books) Enter(id string, m *Message) {
+func (b *Books) Enter(m *Message) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.entries == nil {
 		b.entries = map[string]entry{}
 	}
-	b.entries[id] = entry{m.Device, m.Kind}
+	b.entries[m.ID] = entry{m.Device, m.Kind}
 	b.kinds[m.Kind]++
 }
 
@@ -31,3 +34,9 @@ func (b *Books) Published() int {
 	defer b.mu.Unlock()
 	return len(b.entries)
 }
+
+var ownID = regexp.MustCompile(`\brun-[a-z0-9]+-[0-9]+-[0-9]+\b`)
+
+// idIn finds the message's own id in what it says. A device does not learn the id that
+// Pub/Sub gave its message.
+func idIn(said string) string { return ownID.FindString(said) }

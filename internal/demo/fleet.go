@@ -37,53 +37,48 @@ func (k Kind) Reason() schema.Reason {
 	return ""
 }
 
+// Topic is the short name of the topic that a message of that kind is routed to.
+func (k Kind) Topic() string {
+	if k == Sensors {
+		return TopicSensordata
+	}
+	return TopicTemperature
+}
+
+// SubFolder is what a message of that kind is published under; the seed's registry
+// sends what has none to the default topic.
+func (k Kind) SubFolder() string {
+	if k == Sensors {
+		return ""
+	}
+	return TopicTemperature
+}
+
 // Fleet is devices of one registry: device1 to deviceN, the spoofers last.
 type Fleet struct {
-	Devices, Spoofers           int
-	Project, Location, Registry string
-	Run                         string // makes reading ids unique among runs
+	Devices, Spoofers int
+	Run               string // of a-z and 0-9; makes messages unique among runs
 }
 
-// Message is one message as the gateway passes it on, not yet signed.
+// Message is one message of a device.
 type Message struct {
-	Kind       Kind
-	Device     string
-	Topic      string // short name
-	Attributes map[string]string
-	Data       []byte
-}
-
-// Sign adds the attestation, as a gateway does.
-func (m *Message) Sign(keys *schema.Keyring) {
-	s := schema.Message{Data: m.Data}
-	for key, value := range m.Attributes {
-		s.Attributes = append(s.Attributes, schema.Attribute{Key: []byte(key), Value: []byte(value)})
-	}
-	m.Attributes[schema.AttrAttestation] = keys.Sign(&s)
+	Kind   Kind
+	Device string // its name
+	ID     string // unique; in the data as id says
+	Data   []byte
 }
 
 // Size is the number of devices and spoofers.
 func (f *Fleet) Size() int { return f.Devices + f.Spoofers }
 
+// Name is a device's, counted from 0.
+func (f *Fleet) Name(device int) string { return name(device) }
+
 // Message returns the n-th message of a device, both counted from 0: always the same
 // kind for the same numbers.
 func (f *Fleet) Message(device, n int, at time.Time) Message {
-	m := Message{Kind: f.kind(device, n), Device: name(device), Topic: TopicTemperature}
-	if m.Kind == Sensors {
-		m.Topic = TopicSensordata
-	}
-	m.Attributes = map[string]string{
-		schema.AttrDeviceID:         m.Device,
-		schema.AttrDeviceNumID:      numID(device),
-		schema.AttrRegistryID:       f.Registry,
-		schema.AttrRegistryLocation: f.Location,
-		schema.AttrProjectID:        f.Project,
-		schema.AttrSubFolder:        "",
-	}
-	if m.Topic == TopicTemperature {
-		m.Attributes[schema.AttrSubFolder] = TopicTemperature
-	}
-	m.Data = f.body(m.Kind, device, n, at)
+	m := Message{Kind: f.kind(device, n), Device: name(device), ID: fmt.Sprintf("run-%s-%d-%d", f.Run, device+1, n)}
+	m.Data = f.body(&m, device, n, at)
 	return m
 }
 
@@ -102,26 +97,26 @@ func (f *Fleet) kind(device, n int) Kind {
 	return Reading
 }
 
-func (f *Fleet) body(kind Kind, device, n int, at time.Time) []byte {
-	claim := name(device)
-	switch kind {
+func (f *Fleet) body(m *Message, device, n int, at time.Time) []byte {
+	claim := m.Device
+	switch m.Kind {
 	case Malformed:
-		return malformed[n/10%len(malformed)]
+		return fmt.Appendf(nil, malformed[n/10%len(malformed)], m.ID)
 	case Sensors:
-		return fmt.Appendf(nil, `{"device_id":%q,"timestamp":%s,"uptime":%d,"humidity":%.1f}`, claim, seconds(at), n, 45+10*math.Sin(float64(n)/20))
+		return fmt.Appendf(nil, `{"device_id":%q,"timestamp":%s,"reading_id":%q,"uptime":%d,"humidity":%.1f}`, claim, seconds(at), m.ID, n, 45+10*math.Sin(float64(n)/20))
 	case Spoofed:
 		claim = f.victim(device)
 	}
 	celsius := 21 + float64(device) + 2*math.Sin(float64(n)/30)
-	return fmt.Appendf(nil, `{"device_id":%q,"timestamp":%s,"temperature":%.3f,"reading_id":"%s-%d"}`, claim, seconds(at), celsius, f.Run, n)
+	return fmt.Appendf(nil, `{"device_id":%q,"timestamp":%s,"temperature":%.3f,"reading_id":%q}`, claim, seconds(at), celsius, m.ID)
 }
 
 // malformed bodies; they say nothing that could be told as a claim and believed.
-var malformed = [][]byte{
-	[]byte(`{"device_id":"device1","timestamp":1700000000.123,"temperature":`),
-	[]byte(`{"device_id":"device1","timestamp":1700000000.123,"temperature":NaN}`),
-	[]byte("21.437"),
-	[]byte("{\"device_id\":\"device\xff\"}"),
+var malformed = []string{
+	`{"device_id":"device1","timestamp":1700000000.123,"reading_id":%q,"temperature":`,
+	`{"device_id":"device1","timestamp":1700000000.123,"reading_id":%q,"temperature":NaN}`,
+	"21.437 %s",
+	"{\"reading_id\":%q,\"device_id\":\"device\xff\"}",
 }
 
 // victim is the device that a spoofer wants to be taken for.
@@ -132,8 +127,7 @@ func (f *Fleet) victim(spoofer int) string {
 	return name((spoofer - f.Devices) % f.Devices)
 }
 
-func name(device int) string  { return "device" + strconv.Itoa(device+1) }
-func numID(device int) string { return strconv.Itoa(2_500_000_000_000_001 + device) }
+func name(device int) string { return "device" + strconv.Itoa(device+1) }
 
 func seconds(t time.Time) string {
 	return fmt.Sprintf("%d.%03d", t.Unix(), t.Nanosecond()/int(time.Millisecond))

@@ -10,7 +10,7 @@ import (
 
 // The verdict on each message is the worker's own.
 func TestEachKindMeetsItsVerdict(t *testing.T) {
-	f := &Fleet{Devices: 3, Spoofers: 2, Project: "demo", Location: "us-central1", Registry: "RaspberryPiDevices", Run: "r"}
+	f := &Fleet{Devices: 3, Spoofers: 2, Run: "r"}
 	encoders := map[string]*schema.Encoder{}
 	for _, topic := range []string{TopicTemperature, TopicSensordata} {
 		table, err := schema.Builtin(topic)
@@ -23,17 +23,18 @@ func TestEachKindMeetsItsVerdict(t *testing.T) {
 		}
 		encoders[topic] = plan.NewEncoder(true)
 	}
-	seen := map[Kind]int{}
+	seen, ids := map[Kind]int{}, map[string]bool{}
 	for device := range f.Size() {
 		for n := range 100 {
 			m := f.Message(device, n, time.Unix(1700000000, 123456789))
 			seen[m.Kind]++
-			s := schema.Message{ID: []byte("1"), Data: m.Data}
-			for k, v := range m.Attributes {
-				s.Attributes = append(s.Attributes, schema.Attribute{Key: []byte(k), Value: []byte(v)})
+			if id := idIn(string(m.Data)); id != m.ID || ids[id] {
+				t.Fatalf("device %d, message %d, %s: id %q, want %q and only once", device, n, m.Data, id, m.ID)
 			}
+			ids[m.ID] = true
+			s := schema.Message{ID: []byte("1"), Data: m.Data, Attributes: []schema.Attribute{{Key: []byte(schema.AttrDeviceID), Value: []byte(m.Device)}}}
 			var got schema.Reason
-			if _, err := encoders[m.Topic].Append(nil, &s, 0); err != nil {
+			if _, err := encoders[m.Kind.Topic()].Append(nil, &s, 0); err != nil {
 				got = err.(*schema.Rejection).Reason
 			}
 			if got != m.Kind.Reason() {
@@ -46,10 +47,11 @@ func TestEachKindMeetsItsVerdict(t *testing.T) {
 	}
 }
 
-func TestIDsAreOfTheGrammar(t *testing.T) {
+func TestNamesAreOfTheGrammar(t *testing.T) {
+	f := &Fleet{}
 	for _, device := range []int{0, 1, 999_999} {
-		if !schema.ValidID(name(device)) || !schema.ValidNumID(numID(device)) {
-			t.Errorf("device %d: %s, %s", device, name(device), numID(device))
+		if !schema.ValidID(f.Name(device)) {
+			t.Errorf("device %d: %s", device, f.Name(device))
 		}
 	}
 }

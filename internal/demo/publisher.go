@@ -2,52 +2,66 @@ package demo
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"strings"
 	"time"
 
-	"cloud.google.com/go/pubsub/v2"
-	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
-	"github.com/googleapis/gax-go/v2"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
-
-	"iotbridge/schema"
 )
 
 // confirmTimeout is how long a device waits for the confirmation of one message.
 const confirmTimeout = 10 * time.Second
 
-// again is how long it waits, at the least, before it sends that message again.
-const again = 100 * time.Millisecond
+// How long a device waits before it connects again: twice as long each time.
+const (
+	firstPause = 100 * time.Millisecond
+	lastPause  = 5 * time.Second
+)
 
 // Publisher publishes what a fleet sends.
 type Publisher struct {
 	Fleet    *Fleet
-	Keys     *schema.Keyring // signs as the gateway does
-	Client   *pubsub.Client
-	Interval time.Duration // between a device's messages
+	API      Registrar
+	Registry string         // projects/P/locations/L/registries/R
+	Address  string         // of the gateway's MQTT
+	Roots    *x509.CertPool // who issued its certificate
+	Interval time.Duration  // between a device's messages
 	Books    *Books
 	Log      *zap.Logger
 }
 
-// Run publishes until ctx ends. When it returns, nothing is under way: each message
-// that was confirmed is in the books.
+// Run registers the fleet, and publishes until ctx ends. When it returns, nothing is
+// under way: each message that was confirmed is in the books.
 func (p *Publisher) Run(ctx context.Context) error {
+	identities, err := p.Fleet.register(ctx, p.API, p.Registry)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	config := &tls.Config{RootCAs: p.Roots, ServerName: serverName(p.Address), MinVersion: tls.VersionTLS12}
 	var group errgroup.Group
-	for device := range p.Fleet.Size() {
+	for i, identity := range identities {
 		group.Go(func() error {
-			p.device(ctx, device)
+			d := &device{identity: identity, registry: p.Registry, project: strings.Split(p.Registry, "/")[1], address: p.Address, tls: config}
+			defer d.disconnect()
+			p.run(ctx, i, d)
 			return nil
 		})
 	}
 	return group.Wait()
 }
 
-// device sends its next message when the one before is confirmed, and the same one
-// again when it is not.
-func (p *Publisher) device(ctx context.Context, device int) {
+// run sends a device's next message when the one before is confirmed. One that is not
+// is left: it may have arrived, and would be there twice.
+func (p *Publisher) run(ctx context.Context, index int, d *device) {
 	// Not all at once.
-	next := time.NewTimer(p.Interval * time.Duration(device) / time.Duration(p.Fleet.Size()))
+	next := time.NewTimer(p.Interval * time.Duration(index) / time.Duration(p.Fleet.Size()))
 	defer next.Stop()
+	pause := firstPause
 	for n := 0; ; {
 		select {
 		case <-ctx.Done():
@@ -55,31 +69,30 @@ func (p *Publisher) device(ctx context.Context, device int) {
 		case <-next.C:
 		}
 		start := time.Now()
-		m := p.Fleet.Message(device, n, start)
-		m.Sign(p.Keys)
-		id, err := p.publish(ctx, &m)
-		if err != nil {
-			p.Log.Warn("not published, it is sent again", zap.String("topic", m.Topic), zap.Error(err))
-			next.Reset(max(p.Interval, again))
-			continue
+		if d.client == nil {
+			if err := d.connect(); err != nil {
+				p.Log.Warn("not connected, it is tried again", zap.String("device", p.Fleet.Name(index)), zap.Duration("pause", pause), zap.Error(err))
+				next.Reset(pause)
+				pause = min(2*pause, lastPause)
+				continue
+			}
+			pause = firstPause
 		}
-		p.Books.Enter(id, &m)
+		m := p.Fleet.Message(index, n, start)
+		if err := p.publish(ctx, d, &m); err != nil {
+			p.Log.Warn("not confirmed", zap.String("device", m.Device), zap.Error(err))
+		} else {
+			p.Books.Enter(&m)
+		}
 		n++
 		next.Reset(p.Interval - min(time.Since(start), p.Interval))
 	}
 }
 
 // publish waits for the confirmation also when ctx has ended: the message may have
-// arrived. It tries once, as a second message would have another id.
-func (p *Publisher) publish(ctx context.Context, m *Message) (string, error) {
+// arrived.
+func (p *Publisher) publish(ctx context.Context, d *device, m *Message) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), confirmTimeout)
 	defer cancel()
-	answer, err := p.Client.TopicAdminClient.Publish(ctx, &pubsubpb.PublishRequest{
-		Topic:    "projects/" + p.Fleet.Project + "/topics/" + m.Topic,
-		Messages: []*pubsubpb.PubsubMessage{{Attributes: m.Attributes, Data: m.Data}},
-	}, gax.WithRetry(func() gax.Retryer { return nil }))
-	if err != nil {
-		return "", err
-	}
-	return answer.GetMessageIds()[0], nil
+	return d.publish(ctx, m)
 }

@@ -20,14 +20,13 @@ var standIn = regexp.MustCompile("`[$]{PROJECT}[^`]*`")
 
 // Tables are where the messages end, each P.D.T.
 type Tables struct {
-	Client     *bigquery.Client
-	Stored     []string // temperature and sensordata
-	Quarantine string
+	Client                              *bigquery.Client
+	Temperature, Sensordata, Quarantine string
 }
 
 // Account is what became of the messages in the books.
 type Account struct {
-	Published   int            `json:"published"`   // confirmed by Pub/Sub
+	Published   int            `json:"published"`   // confirmed to their devices
 	Stored      int            `json:"stored"`      // in a table
 	Quarantined map[string]int `json:"quarantined"` // by reason
 	Spoofed     int            `json:"spoofed"`     // of the published
@@ -45,13 +44,10 @@ func (a *Account) Exact() bool { return a.Lost == 0 && a.Misplaced == 0 }
 func (b *Books) Reconcile(ctx context.Context, t Tables, since time.Time) (*Account, error) {
 	rows := map[string]int{}
 	a := &Account{Quarantined: map[string]int{}}
-	for _, table := range t.Stored {
-		if err := t.read(ctx, "stored", table, since, func(r *row) { b.find(a, rows, r) }); err != nil {
+	for query, table := range map[string]string{TopicTemperature: t.Temperature, TopicSensordata: t.Sensordata, quarantine: t.Quarantine} {
+		if err := t.read(ctx, query, table, since, func(r *row) { b.find(a, rows, query, r) }); err != nil {
 			return nil, err
 		}
-	}
-	if err := t.read(ctx, "quarantined", t.Quarantine, since, func(r *row) { b.find(a, rows, r) }); err != nil {
-		return nil, err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -60,33 +56,45 @@ func (b *Books) Reconcile(ctx context.Context, t Tables, since time.Time) (*Acco
 	return a, nil
 }
 
+// quarantine is the query, and the place, of what was refused.
+const quarantine = "quarantine"
+
 // find accounts for one row, if it is of the books.
-func (b *Books) find(a *Account, rows map[string]int, r *row) {
+func (b *Books) find(a *Account, rows map[string]int, place string, r *row) {
+	id := idIn(r.Said.StringVal)
 	b.mu.Lock()
-	e, ok := b.entries[r.MessageID]
+	e, ok := b.entries[id]
 	b.mu.Unlock()
 	if !ok {
 		return
 	}
-	rows[r.MessageID]++
+	rows[id]++
 	switch {
-	case rows[r.MessageID] > 1:
+	case rows[id] > 1:
 		a.Duplicates++
-	case r.Reason == "":
-		a.Stored++
+	case place == quarantine:
+		a.Quarantined[r.Reason.StringVal]++
 	default:
-		a.Quarantined[r.Reason]++
+		a.Stored++
 	}
-	if r.DeviceID.StringVal != e.device || r.Reason != string(e.kind.Reason()) {
+	if r.DeviceID.StringVal != e.device || r.Reason.StringVal != string(e.kind.Reason()) || place != e.kind.place() {
 		a.Misplaced++
 	}
 }
 
-// row is one of either query's.
+// place is where messages of the kind belong.
+func (k Kind) place() string {
+	if k.Reason() != "" {
+		return quarantine
+	}
+	return k.Topic()
+}
+
+// row is one of any query's.
 type row struct {
-	MessageID string              `bigquery:"message_id"`
-	DeviceID  bigquery.NullString `bigquery:"device_id"`
-	Reason    string              `bigquery:"reason"`
+	DeviceID bigquery.NullString `bigquery:"device_id"`
+	Reason   bigquery.NullString `bigquery:"reason"`
+	Said     bigquery.NullString `bigquery:"said"` // has the message's own id in it
 }
 
 func (t *Tables) read(ctx context.Context, query, table string, since time.Time, take func(*row)) error {

@@ -57,15 +57,15 @@ func builtin(t *testing.T, name string) *schema.Table {
 }
 
 // store appends one row: a good one, or with a reason a refused one.
-func store(t *testing.T, s *site.Site, table, id string, m *Message, reason schema.Reason) {
+func store(t *testing.T, s *site.Site, table, device string, m *Message, reason schema.Reason) {
 	t.Helper()
 	plan, err := builtin(t, table).Compile()
 	if err != nil {
 		t.Fatal(err)
 	}
-	delivered := &schema.Message{ID: []byte(id), PublishTime: time.Now().UnixMicro(), Data: m.Data}
-	for k, v := range m.Attributes {
-		delivered.Attributes = append(delivered.Attributes, schema.Attribute{Key: []byte(k), Value: []byte(v)})
+	delivered := &schema.Message{
+		ID: []byte("1"), PublishTime: time.Now().UnixMicro(), Data: m.Data,
+		Attributes: []schema.Attribute{{Key: []byte(schema.AttrDeviceID), Value: []byte(device)}},
 	}
 	var row []byte
 	if reason != "" {
@@ -84,6 +84,11 @@ func store(t *testing.T, s *site.Site, table, id string, m *Message, reason sche
 	}
 }
 
+// reading is a body that any device may send, with the message's id.
+func reading(m *Message) []byte {
+	return []byte(`{"timestamp":1700000000,"temperature":20,"reading_id":"` + m.ID + `"}`)
+}
+
 // Books that could not tell a loss would balance always.
 func TestBooksSeeWhatWentWrong(t *testing.T) {
 	s := cloud(t)
@@ -92,10 +97,12 @@ func TestBooksSeeWhatWentWrong(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	tables := Tables{Client: client, Stored: []string{"demo.iot.temperature", "demo.iot.sensordata"}, Quarantine: "demo.iot.quarantine"}
+	tables := Tables{Client: client, Temperature: "demo.iot.temperature", Sensordata: "demo.iot.sensordata", Quarantine: "demo.iot.quarantine"}
 	since := time.Now().Add(-time.Minute)
-	fleet := &Fleet{Devices: 2, Spoofers: 1, Project: "demo", Location: "us-central1", Registry: "R", Run: "r"}
-	good, other, spoofed := fleet.Message(0, 0, since), fleet.Message(1, 0, since), fleet.Message(2, 0, since)
+	fleet := &Fleet{Devices: 2, Spoofers: 1, Run: "r"}
+	good, spoofed, malformed := fleet.Message(0, 0, since), fleet.Message(2, 0, since), fleet.Message(0, 5, since)
+	sensors, stray, other := fleet.Message(0, 2, since), fleet.Message(0, 7, since), fleet.Message(1, 0, since)
+	lost, second := fleet.Message(0, 1, since), fleet.Message(2, 1, since)
 	books := &Books{}
 	check := func(what string, exact bool, want Account) {
 		t.Helper()
@@ -108,30 +115,46 @@ func TestBooksSeeWhatWentWrong(t *testing.T) {
 		}
 	}
 
-	store(t, s, "temperature", "99", &good, "")
-	check("another run's row", true, Account{Quarantined: map[string]int{}})
+	store(t, s, "temperature", "device1", &lost, "")
+	check("a row of no book", true, Account{Quarantined: map[string]int{}})
 
-	books.Enter("1", &good)
-	books.Enter("2", &spoofed)
-	check("nothing has arrived", false, Account{Published: 2, Spoofed: 1, Lost: 2, Quarantined: map[string]int{}})
+	for _, m := range []*Message{&good, &spoofed, &malformed, &sensors} {
+		books.Enter(m)
+	}
+	check("nothing has arrived", false, Account{Published: 4, Spoofed: 1, Malformed: 1, Lost: 4, Quarantined: map[string]int{}})
 
-	store(t, s, "temperature", "1", &good, "")
-	store(t, s, "quarantine", "2", &spoofed, schema.DeviceMismatch)
-	check("all is well", true, Account{Published: 2, Spoofed: 1, Stored: 1, Quarantined: map[string]int{"device_mismatch": 1}})
+	store(t, s, "temperature", "device1", &good, "")
+	store(t, s, "sensordata", "device1", &sensors, "")
+	store(t, s, "quarantine", "device3", &spoofed, schema.DeviceMismatch)
+	store(t, s, "quarantine", "device1", &malformed, schema.MalformedBody)
+	want := Account{Published: 4, Spoofed: 1, Malformed: 1, Stored: 2, Quarantined: map[string]int{"device_mismatch": 1, "malformed_body": 1}}
+	check("all is well", true, want)
 
-	store(t, s, "temperature", "1", &good, "")
-	check("a second row", true, Account{Published: 2, Spoofed: 1, Stored: 1, Duplicates: 1, Quarantined: map[string]int{"device_mismatch": 1}})
+	store(t, s, "temperature", "device1", &good, "")
+	want.Duplicates++
+	check("a second row", true, want)
 
-	store(t, s, "quarantine", "1", &good, schema.WrongType)
-	check("a good message refused too", false, Account{Published: 2, Spoofed: 1, Stored: 1, Duplicates: 2, Misplaced: 1, Quarantined: map[string]int{"device_mismatch": 1}})
+	store(t, s, "quarantine", "device1", &good, schema.WrongType)
+	want.Duplicates, want.Misplaced = 2, 1
+	check("a good message refused too", false, want)
 
-	books.Enter("3", &other)
-	store(t, s, "temperature", "3", &good, "")
-	check("under another device", false, Account{Published: 3, Spoofed: 1, Stored: 2, Duplicates: 2, Misplaced: 2, Quarantined: map[string]int{"device_mismatch": 1}})
+	books.Enter(&other)
+	other.Data = reading(&other)
+	store(t, s, "temperature", "device1", &other, "")
+	want.Published, want.Stored, want.Misplaced = 5, 3, 2
+	check("under another device", false, want)
 
-	books.Enter("4", &spoofed)
-	store(t, s, "quarantine", "4", &spoofed, schema.MalformedBody)
-	check("for another reason", false, Account{Published: 4, Spoofed: 2, Stored: 2, Duplicates: 2, Misplaced: 3, Quarantined: map[string]int{"device_mismatch": 1, "malformed_body": 1}})
+	books.Enter(&second)
+	store(t, s, "quarantine", "device3", &second, schema.MalformedBody)
+	want.Published, want.Spoofed, want.Misplaced = 6, 2, 3
+	want.Quarantined["malformed_body"]++
+	check("for another reason", false, want)
+
+	books.Enter(&stray)
+	stray.Data = reading(&stray)
+	store(t, s, "temperature", "device1", &stray, "")
+	want.Published, want.Stored, want.Misplaced = 7, 4, 4
+	check("in another topic's table", false, want)
 }
 
 func TestSettledGivesUpWithItsContext(t *testing.T) {
@@ -142,10 +165,10 @@ func TestSettledGivesUpWithItsContext(t *testing.T) {
 	}
 	defer client.Close()
 	books := &Books{}
-	books.Enter("1", &Message{})
+	books.Enter(&Message{ID: "run-r-1-1"})
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if err := books.Settled(ctx, Tables{Client: client, Quarantine: "demo.iot.quarantine"}, time.Now()); err == nil || ctx.Err() == nil {
+	if err := books.Settled(ctx, Tables{Client: client, Temperature: "demo.iot.temperature", Sensordata: "demo.iot.sensordata", Quarantine: "demo.iot.quarantine"}, time.Now()); err == nil || ctx.Err() == nil {
 		t.Errorf("settled without its message: %v", err)
 	}
 }

@@ -35,7 +35,7 @@ func (s *Site) OpenDeviceManager(ctx context.Context) (*iot.DeviceManagerClient,
 	}
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSHandshakeTimeout: 10 * time.Second, MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute}
 	if s.CA != "" {
-		roots, err := readRoots(s.CA)
+		roots, err := Roots(s.CA)
 		if err != nil {
 			return nil, err
 		}
@@ -80,7 +80,8 @@ func readToken(name string) (string, error) {
 	return string(token), nil
 }
 
-func readRoots(name string) (*x509.CertPool, error) {
+// Roots reads the certificates of who is believed, in PEM.
+func Roots(name string) (*x509.CertPool, error) {
 	text, err := os.ReadFile(name)
 	if err != nil {
 		return nil, fmt.Errorf("CA: %w", err)

@@ -37,6 +37,7 @@ type Site struct {
 	GRPC        string `json:"grpc,omitempty"`        // the same over gRPC
 	CA          string `json:"ca,omitempty"`          // file; who issued the servers' certificates
 	AdminToken  string `json:"adminToken,omitempty"`  // file; sent as Authorization: Bearer
+	GatewayOps  string `json:"gatewayOps,omitempty"`  // host:port
 
 	AttestationKeys string  `json:"attestationKeys,omitempty"` // file; every message must be signed with one of them
 	Routes          []Route `json:"routes"`                    // all that the worker serves
