@@ -39,6 +39,7 @@ func Figures(floor, ours *Result) []Figure {
 	}
 	add("connects a second", goal{leastOfFloor: 0.8}, func(r *Result) float64 { return r.Connects })
 	add("CPU a connect, µs", goal{}, func(r *Result) float64 { return r.ConnectCPU })
+	add("the load's own CPU a connect, µs", goal{}, func(r *Result) float64 { return r.ConnectOwn })
 	add("memory a connection after publishing, KiB", goal{most: 36, digits: 1}, func(r *Result) float64 { return r.Memory })
 	for i, s := range ours.Steps {
 		at := fmt.Sprintf(" at %d/s, ", s.Rate)

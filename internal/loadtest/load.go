@@ -35,6 +35,7 @@ type Result struct {
 	Devices    int       `json:"devices"`
 	Connects   float64   `json:"connects"`           // a second
 	ConnectCPU float64   `json:"connectCPU"`         // of the server, µs a connect; 0: not known
+	ConnectOwn float64   `json:"connectLoadCPU"`     // of this process, likewise
 	Memory     float64   `json:"connectionMemory"`   // of the server after publishing, KiB a connection; 0: not known
 	Steps      []Step    `json:"steps"`              // a rate each
 	HalfOpen   *HalfOpen `json:"halfOpen,omitempty"` // nil: not measured
@@ -66,7 +67,7 @@ func (l *Load) Run(ctx context.Context, server string) (_ *Result, err error) {
 	}
 	r := &Result{Server: server, Devices: len(l.Devices)}
 	l.tell("%s: %d devices connect", server, r.Devices)
-	idle, begin := l.usage(), time.Now()
+	idle, own, begin := l.usage(), ownUsage(), time.Now()
 	c, err := l.connect(ctx)
 	if err != nil {
 		return nil, err
@@ -74,6 +75,7 @@ func (l *Load) Run(ctx context.Context, server string) (_ *Result, err error) {
 	defer c.leave()
 	r.Connects = float64(r.Devices) / time.Since(begin).Seconds()
 	r.ConnectCPU = microseconds(l.usage().cpu-idle.cpu) / float64(r.Devices)
+	r.ConnectOwn = microseconds(ownUsage().cpu-own.cpu) / float64(r.Devices)
 
 	for _, rate := range l.Rates {
 		l.tell("%s: %d messages a second for %v", server, rate, l.For)

@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	senders   = 2 // goroutines that publish, each for its share of the devices
-	drainTime = 30 * time.Second
-	maxWarm   = time.Second
+	maxSenders = 2 // goroutines that publish, each for devices of its own
+	drainTime  = 30 * time.Second
+	maxWarm    = time.Second
 )
 
 // Step is what was measured at one rate.
@@ -37,9 +37,10 @@ func (l *Load) publish(ctx context.Context, c *crowd, rate int, during time.Dura
 
 	var sending sync.WaitGroup
 	var sent, leftOut atomic.Int64
+	senders := min(maxSenders, len(c.clients))
 	for i := range senders {
 		sending.Go(func() {
-			n, out := c.send(ctx, i, begin, w.to, float64(rate)/senders)
+			n, out := c.send(ctx, c.share(i, senders), begin, w.to, float64(rate)/float64(senders))
 			sent.Add(n)
 			leftOut.Add(out)
 		})
@@ -78,14 +79,20 @@ func (l *Load) until(ctx context.Context, c *crowd, at int64) moment {
 	return l.moment(c)
 }
 
-// send publishes what is due of one sender's devices, in turn.
-func (c *crowd) send(ctx context.Context, sender int, begin, end int64, rate float64) (sent, leftOut int64) {
+// share is the devices of one of so many senders.
+func (c *crowd) share(i, senders int) []*client {
+	n := len(c.clients)
+	return c.clients[i*n/senders : (i+1)*n/senders]
+}
+
+// send publishes what is due of the devices, in turn.
+func (c *crowd) send(ctx context.Context, devices []*client, begin, end int64, rate float64) (sent, leftOut int64) {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for device := sender % len(c.clients); ; {
+	for next := 0; ; {
 		now := c.now()
 		for due := int64(float64(min(now, end)-begin) / 1e9 * rate); sent+leftOut < due; {
-			ok, err := c.clients[device].publish(c.now())
+			ok, err := devices[next].publish(c.now())
 			switch {
 			case err != nil:
 				// The connection is broken: its reader says so.
@@ -95,9 +102,7 @@ func (c *crowd) send(ctx context.Context, sender int, begin, end int64, rate flo
 			default:
 				leftOut++
 			}
-			if device += senders; device >= len(c.clients) {
-				device = sender % len(c.clients)
-			}
+			next = (next + 1) % len(devices)
 		}
 		if now >= end {
 			return sent, leftOut

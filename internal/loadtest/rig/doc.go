@@ -4,9 +4,8 @@
 //	this process: load ──MQTT/TLS──▶ bare                the floor: verifies the token, answers at once
 //	                   └────────────▶ gateway ──gRPC──▶ pubsub, which answers after 20 ms
 //
-// The gateway is all that a device's message passes through: sessions, admission,
-// rates, attestation, a registry in SQLite and the publisher in batches. Only Pub/Sub
-// is a stand-in, which keeps nothing.
+// The gateway is the whole one, as iotbridge-gateway runs it, over a registry in
+// SQLite and with attestation. Only Pub/Sub is a stand-in, which keeps nothing.
 //
 // A part is this program started again. It is told over its standard input what to
 // serve, in a line, and says in a line where it does; it ends with its standard

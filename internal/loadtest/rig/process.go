@@ -35,8 +35,8 @@ const (
 
 // place is where a part serves.
 type place struct {
-	Address     string `json:"address"`
-	Certificate string `json:"certificate"` // PEM; "": plaintext
+	Address   string `json:"address"`
+	Authority string `json:"authority"` // PEM; who issued its certificate
 }
 
 // endTime is how long a part may take to end.
