@@ -116,7 +116,8 @@ func TestM12_SlowClients(t *testing.T) {
 		t.Run(c.what, func(t *testing.T) {
 			inBubble(t, func(_ *everyone, dial func() net.Conn, _ func() time.Duration) {
 				conn := dial()
-				defer conn.Close()
+				sent := make(chan struct{})
+				defer func() { conn.Close(); <-sent }()
 				if c.tls {
 					secure := tls.Client(conn, clientTLS())
 					if err := secure.Handshake(); err != nil {
@@ -124,7 +125,10 @@ func TestM12_SlowClients(t *testing.T) {
 					}
 					conn = secure
 				}
-				go c.send(conn)
+				go func() {
+					defer close(sent)
+					c.send(conn)
+				}()
 				if took := gone(conn); took > c.most+time.Second {
 					t.Errorf("closed after %s, want %s", took, c.most)
 				}

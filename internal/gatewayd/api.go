@@ -19,7 +19,7 @@ import (
 func (a *assembly) serveREST(ctx context.Context, l net.Listener, grace time.Duration) error {
 	server := &http.Server{
 		Handler:           a.api.Handler(),
-		TLSConfig:         a.apiTLS,
+		TLSConfig:         a.apiTLS.Clone(), // the server changes it
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      90 * time.Second, // a call takes a minute at the most
@@ -55,7 +55,7 @@ func (a *assembly) serveREST(ctx context.Context, l net.Listener, grace time.Dur
 func (a *assembly) serveGRPC(ctx context.Context, l net.Listener, grace time.Duration) error {
 	options := []grpc.ServerOption{grpc.WaitForHandlers(true)}
 	if a.apiTLS != nil {
-		options = append(options, grpc.Creds(credentials.NewTLS(a.apiTLS)))
+		options = append(options, grpc.Creds(credentials.NewTLS(a.apiTLS.Clone())))
 	}
 	server := a.api.GRPC(options...)
 	g, ctx := errgroup.WithContext(ctx)
