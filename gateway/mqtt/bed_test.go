@@ -59,6 +59,7 @@ type house struct {
 	claims   map[uint64]claim
 	released []uint64
 	watchers []func(gateway.Change)
+	watched  chan struct{} // closed by the first
 	answers  map[string]error
 	epoch    int64
 }
@@ -75,6 +76,7 @@ func newHouse() *house {
 		devices: map[string]*gateway.Device{}, numbers: map[uint64]string{}, bound: map[string]bool{},
 		registry: &gateway.Registry{Key: registryKey, MQTT: true}, expires: time.Hour,
 		configs: map[uint64]gateway.Config{}, acked: map[uint64]int64{}, claims: map[uint64]claim{}, answers: map[string]error{},
+		watched: make(chan struct{}),
 	}
 	for i := range uint64(9) {
 		h.add(fmt.Sprint("device", i+1), 1_000_000_000_000_001+i, false)
@@ -228,7 +230,9 @@ func (h *house) ConfigAcked(_ context.Context, device uint64, version int64, _ t
 // Watch gives every watcher every change, and commands to the holder's alone.
 func (h *house) Watch(ctx context.Context, changed func(gateway.Change)) error {
 	h.mu.Lock()
-	h.watchers = append(h.watchers, changed)
+	if h.watchers = append(h.watchers, changed); len(h.watchers) == 1 {
+		close(h.watched)
+	}
 	h.mu.Unlock()
 	<-ctx.Done()
 	return nil
@@ -300,7 +304,9 @@ func open(t testing.TB, change func(*Server)) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return openOn(t, l, newHouse(), change)
+	s := openOn(t, l, newHouse(), change)
+	<-s.watched
+	return s
 }
 
 func openOn(t testing.TB, l net.Listener, h *house, change func(*Server)) *site {

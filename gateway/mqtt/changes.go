@@ -12,21 +12,28 @@ import (
 )
 
 const (
-	watchPause = time.Second            // before the bus is watched again
+	watchPause = time.Second            // before the bus is watched again, and for it to begin
 	stillPause = 200 * time.Millisecond // before an admission is asked for again
 	lookers    = 8                      // admissions that are looked at again at a time
 )
 
-// watch acts on the bus's changes until ctx ends. After a failure everything may have
-// changed.
+// watch acts on the bus's changes until ctx ends. What changed while it was not
+// watched, at the start or after a failure, is found by looking at everything.
 func (s *Server) watch(ctx context.Context) {
-	for ctx.Err() == nil {
+	for {
+		s.running.Go(func() {
+			if sleep(ctx, watchPause) {
+				s.changed(ctx, gateway.Change{Kind: gateway.Resync})
+			}
+		})
 		err := s.Bus.Watch(ctx, func(c gateway.Change) { s.changed(ctx, c) })
-		if ctx.Err() != nil || !sleep(ctx, watchPause) {
+		if ctx.Err() != nil {
 			return
 		}
 		s.Log.Error("changes are not seen", zap.Error(err))
-		s.changed(ctx, gateway.Change{Kind: gateway.Resync})
+		if !sleep(ctx, watchPause) {
+			return
+		}
 	}
 }
 

@@ -171,7 +171,6 @@ func (s *site) answer(id string) (ok bool, err error) {
 
 func TestCommands(t *testing.T) {
 	bubble(t, nil, func(s *site) {
-		synctest.Wait()
 		s.command("early", "", "x")
 		if _, err := s.answer("early"); !errors.Is(err, gateway.ErrNotConnected) {
 			t.Errorf("without a session: %v", err)

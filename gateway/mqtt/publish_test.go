@@ -38,6 +38,7 @@ func bubble(t *testing.T, change func(*site), f func(s *site)) {
 				change(&site{house: h, Server: server})
 			}
 		})
+		synctest.Wait() // until the bus is watched
 		f(s)
 		s.end()
 	})
