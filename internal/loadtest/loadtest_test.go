@@ -255,3 +255,14 @@ func TestFigures(t *testing.T) {
 		t.Errorf("79 %% of the floor will do: %+v", f)
 	}
 }
+
+func TestNumbersHaveThreeDigits(t *testing.T) {
+	for v, want := range map[float64]string{0.123: "0.12", 9.5: "9.50", 10.04: "10.0", 99.5: "99.5", 100: "100", 20_000.4: "20000"} {
+		if got := number(&v); got != want {
+			t.Errorf("%v: got %s, want %s", v, got, want)
+		}
+	}
+	if got := number(nil); got != "–" {
+		t.Errorf("what is not known: %s", got)
+	}
+}

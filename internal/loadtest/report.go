@@ -2,7 +2,6 @@ package loadtest
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -105,6 +104,9 @@ func number(v *float64) string {
 	if v == nil {
 		return "–"
 	}
-	digits := cmp.Compare(100, *v) + cmp.Compare(10, *v)
-	return strconv.FormatFloat(*v, 'f', max(digits, 0), 64)
+	digits := 0
+	for limit := 100.0; limit >= 10 && *v < limit; limit /= 10 {
+		digits++
+	}
+	return strconv.FormatFloat(*v, 'f', digits, 64)
 }
