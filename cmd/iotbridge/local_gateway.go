@@ -24,8 +24,8 @@ import (
 type gatewayAddresses struct {
 	MQTT        string `name:"mqtt" placeholder:"HOST:PORT" help:"Where devices connect over MQTT. Default 127.0.0.1:8883."`
 	DeviceHTTPS string `name:"device-https" placeholder:"HOST:PORT" help:"Where devices connect over HTTPS. Default 127.0.0.1:8443."`
-	API         string `name:"api" placeholder:"HOST:PORT" help:"Address of Device Manager over REST. Default 127.0.0.1:8080."`
-	GRPC        string `name:"grpc" placeholder:"HOST:PORT" help:"Address of Device Manager over gRPC. Default 127.0.0.1:8081."`
+	GatewayAPI  string `name:"gateway-api" placeholder:"HOST:PORT" help:"Address of Device Manager over REST. Default 127.0.0.1:8080."`
+	GatewayGRPC string `name:"gateway-grpc" placeholder:"HOST:PORT" help:"Address of Device Manager over gRPC. Default 127.0.0.1:8081."`
 	GatewayOps  string `placeholder:"HOST:PORT" help:"Operations listener of the gateway. Default 127.0.0.1:9101."`
 }
 
@@ -81,8 +81,8 @@ func (c *localCommand) listen(ctx context.Context, s *site.Site) (l gatewayd.Lis
 	}{
 		{"--mqtt", c.MQTT, "127.0.0.1:8883", &s.MQTT},
 		{"--device-https", c.DeviceHTTPS, "127.0.0.1:8443", &s.DeviceHTTPS},
-		{"--api", c.API, "127.0.0.1:8080", &s.API},
-		{"--grpc", c.GRPC, "127.0.0.1:8081", &s.GRPC},
+		{"--gateway-api", c.GatewayAPI, "127.0.0.1:8080", &s.API},
+		{"--gateway-grpc", c.GatewayGRPC, "127.0.0.1:8081", &s.GRPC},
 		{"--gateway-ops", c.GatewayOps, "127.0.0.1:9101", &s.GatewayOps},
 	} {
 		if c.Ephemeral {

@@ -36,10 +36,10 @@ type Publisher struct {
 // under way: each message that was confirmed is in the books.
 func (p *Publisher) Run(ctx context.Context) error {
 	identities, err := p.Fleet.register(ctx, p.API, p.Registry)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case err != nil:
 		return err
 	}
 	config := &tls.Config{RootCAs: p.Roots, ServerName: serverName(p.Address), MinVersion: tls.VersionTLS12}
