@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	paho "github.com/eclipse/paho.mqtt.golang"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -239,5 +240,38 @@ func TestFailuresAreThrottledByDevice(t *testing.T) {
 	}
 	if code := g.publishHTTP(other); code != http.StatusOK {
 		t.Errorf("another device: %d", code)
+	}
+}
+
+// 3,000 messages at 300 ms each, all at once: were they published one after the other
+// on each connection, they would take half a minute.
+func TestPublishesArePipelined(t *testing.T) {
+	s := start(t)
+	slow := s.faults.Add(fault.Rule{Method: "Publish", Delay: 300 * time.Millisecond})
+	g := s.gateway()
+	g.seed()
+	var sessions []*session
+	for i := range 30 {
+		sessions = append(sessions, g.mustConnect(g.device(fmt.Sprint("device", i+1))))
+	}
+	began := time.Now()
+	var tokens []paho.Token
+	for i, c := range sessions {
+		for range 100 {
+			tokens = append(tokens, c.Publish(fmt.Sprintf("/devices/device%d/events/temperature", i+1), 1, false, "x"))
+		}
+	}
+	for _, token := range tokens {
+		if token.Wait(); token.Error() != nil {
+			t.Fatal(token.Error())
+		}
+	}
+	took := time.Since(began)
+	t.Logf("3,000 messages in %s", took)
+	if took > 10*time.Second || slow.Fired() == 0 {
+		t.Errorf("3,000 messages took %s, and the fault struck %d times", took, slow.Fired())
+	}
+	if got := s.messages("temperature", 3000); len(got) != 3000 {
+		t.Errorf("%d published", len(got))
 	}
 }

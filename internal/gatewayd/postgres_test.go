@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -21,10 +22,10 @@ import (
 var (
 	server     = sync.OnceValues(startPostgres)
 	stopServer = func() {}
+	databases  atomic.Int64
 )
 
-// database returns the address of a PostgreSQL, the only test of which this is, or
-// skips aloud.
+// database makes a fresh one and returns its address, or skips aloud.
 func database(t *testing.T) string {
 	t.Helper()
 	address := os.Getenv("IOTBRIDGE_TEST_POSTGRES")
@@ -41,7 +42,7 @@ func database(t *testing.T) string {
 	}
 	defer c.Close(ctx)
 	config := c.Config()
-	name := fmt.Sprintf("gatewayd_%d", os.Getpid())
+	name := fmt.Sprintf("gatewayd_%d_%d", os.Getpid(), databases.Add(1))
 	if _, err := c.Exec(ctx, "CREATE DATABASE "+name); err != nil {
 		t.Fatal(err)
 	}

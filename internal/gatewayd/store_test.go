@@ -1,0 +1,126 @@
+package gatewayd_test
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// wire is a way to PostgreSQL that can be cut.
+type wire struct {
+	server string // its socket
+	listen net.Listener
+
+	mu      sync.Mutex
+	cut     bool
+	conns   map[net.Conn]bool
+	running sync.WaitGroup
+}
+
+// wireTo returns the address that leads over the wire to the database.
+func wireTo(t *testing.T, address string) (*wire, string) {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	query, dir := u.Query(), t.TempDir()
+	const socket = ".s.PGSQL.5432"
+	w := &wire{server: filepath.Join(query.Get("host"), socket), conns: map[net.Conn]bool{}}
+	if w.listen, err = net.Listen("unix", filepath.Join(dir, socket)); err != nil {
+		t.Fatal(err)
+	}
+	w.running.Go(w.serve)
+	t.Cleanup(func() {
+		w.listen.Close()
+		w.set(true)
+		w.running.Wait()
+	})
+	query.Set("host", dir)
+	u.RawQuery = query.Encode()
+	return w, u.String()
+}
+
+func (w *wire) serve() {
+	for {
+		here, err := w.listen.Accept()
+		if err != nil {
+			return
+		}
+		there, err := net.Dial("unix", w.server)
+		if err != nil || !w.add(here, there) {
+			here.Close()
+			continue
+		}
+		w.running.Go(func() { io.Copy(here, there); here.Close(); there.Close() })
+		w.running.Go(func() { io.Copy(there, here); here.Close(); there.Close() })
+	}
+}
+
+func (w *wire) add(conns ...net.Conn) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range conns {
+		if w.cut {
+			c.Close()
+		}
+		w.conns[c] = true
+	}
+	return !w.cut
+}
+
+// set cuts the wire, or mends it.
+func (w *wire) set(cut bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cut = cut
+	for c := range w.conns {
+		c.Close()
+	}
+	w.conns = map[net.Conn]bool{}
+}
+
+// B33: while the store does not answer, sessions go on, a device that is not known is
+// refused as our fault, readiness is off and says why; then all is as before.
+func TestB33_TheStoreIsGoneAndBack(t *testing.T) {
+	address := database(t)
+	s := start(t)
+	w, over := wireTo(t, address)
+	s.store = over
+	g := s.gateway()
+	g.seed()
+	d, late := g.device("device1"), g.device("device2")
+	c := g.mustConnect(d)
+	if code := g.publishHTTP(d); code != http.StatusOK {
+		t.Fatalf("HTTP: %d", code)
+	}
+
+	w.set(true)
+	s.eventually("readiness says it", 20*time.Second, func() bool { return strings.Contains(g.get("/readyz"), "store: does not answer") })
+	if err := c.send("/devices/device1/events/temperature", "while the store is gone"); err != nil {
+		t.Errorf("a session suffers: %v", err)
+	}
+	if code := g.publishHTTP(d); code != http.StatusOK {
+		t.Errorf("a device that was known a moment ago, over HTTP: %d", code)
+	}
+	if code := g.publishHTTP(late); code != http.StatusServiceUnavailable {
+		t.Errorf("a device that is not known, over HTTP: %d, want 503", code)
+	}
+	if again, err := g.connect(late); err == nil || !strings.Contains(strings.ToLower(err.Error()), "unavailable") {
+		t.Errorf("a device that is not known: %v", err)
+		again.Disconnect(100)
+	}
+
+	w.set(false)
+	s.eventually("ready again", 20*time.Second, func() bool { return g.get("/readyz") == "ok\n" })
+	g.mustConnect(late)
+	if err := c.send("/devices/device1/events/temperature", "and after"); err != nil {
+		t.Errorf("the session suffered: %v", err)
+	}
+}
