@@ -125,7 +125,7 @@ func (c *schemaCheck) Run(stdout io.Writer) error {
 }
 
 type schemaExport struct {
-	Format  string `required:"" enum:"bigquery,ddl,terraform" help:"One of ${enum}."`
+	Format  string `required:"" enum:"bigquery,ddl,terraform,ml" help:"One of ${enum}; ml is the forecast and the search for anomalies in BigQuery ML."`
 	Project string `placeholder:"P" help:"Project in the DDL; $${PROJECT} stays without it."`
 	Dataset string `placeholder:"D" help:"Dataset in the DDL; $${DATASET} stays without it."`
 	Table   string `arg:"" optional:"" name:"table" help:"A built-in table, or a YAML file."`
@@ -134,6 +134,9 @@ type schemaExport struct {
 // Run prints one table, or all that the product makes in a dataset.
 func (c *schemaExport) Run(stdout io.Writer) error {
 	names := schema.BuiltinNames()
+	if c.Format == "ml" {
+		return c.ml(stdout)
+	}
 	if c.Table != "" {
 		names = []string{c.Table}
 	} else if c.Format == "bigquery" {
@@ -158,6 +161,19 @@ func (c *schemaExport) Run(stdout io.Writer) error {
 		for _, v := range schema.Views(c.Project, c.Dataset) {
 			texts = append(texts, v.DDL(c.Project, c.Dataset))
 		}
+	}
+	_, err := io.WriteString(stdout, strings.Join(texts, "\n"))
+	return err
+}
+
+// ml prints the statements over the temperatures, in the order in which they are run.
+func (c *schemaExport) ml(stdout io.Writer) error {
+	if c.Table != "" {
+		return errors.New("the statements of BigQuery ML are about the temperatures: name no table")
+	}
+	var texts []string
+	for _, q := range schema.Queries(c.Project, c.Dataset) {
+		texts = append(texts, "-- "+q.Description+"\n"+q.SQL+";\n")
 	}
 	_, err := io.WriteString(stdout, strings.Join(texts, "\n"))
 	return err

@@ -104,3 +104,21 @@ func TestSchemaExport(t *testing.T) {
 		t.Error("avro")
 	}
 }
+
+func TestSchemaExportML(t *testing.T) {
+	out, err := schemaOutput(t, "export", "--format=ml", "--project=p", "--dataset=d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := -1
+	for _, want := range []string{"CREATE OR REPLACE MODEL `p.d.temperature_model`", "ML.FORECAST(", "ML.DETECT_ANOMALIES("} {
+		at := strings.Index(out, want)
+		if at <= last {
+			t.Errorf("%s is missing, or before its time, in\n%s", want, out)
+		}
+		last = at
+	}
+	if _, err := schemaOutput(t, "export", "--format=ml", "temperature"); err == nil {
+		t.Error("a table was taken")
+	}
+}
