@@ -26,6 +26,21 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"iotbridge": main})
 }
 
+func TestTheExitCodeSaysWhoseFaultItIs(t *testing.T) {
+	dir := t.TempDir()
+	for want, lines := range map[int][]string{
+		0: {"--version", "schema show temperature"},
+		1: {"devices list --local " + dir, "registries list --api http://127.0.0.1:1 --project p --region l", "quarantine list --local " + dir},
+		2: {"devices", "devices list --nobody", "devices list --api http://127.0.0.1:1 --project p", "devices delete d --local " + dir, "devices config d --after 3 --local " + dir},
+	} {
+		for _, line := range lines {
+			if got := command(strings.Fields(line)); got != want {
+				t.Errorf("iotbridge %s: exit code %d, want %d", line, got, want)
+			}
+		}
+	}
+}
+
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -113,9 +114,12 @@ func (c *client) print(message proto.Message, text func(io.Writer)) error {
 // plain is an error of the API as the gateway worded it.
 func plain(err error) error {
 	var refused *googleapi.Error
+	var unreached *url.Error
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("no answer in time: is the gateway well? --timeout gives it more: %w", err)
+	case errors.As(err, &unreached):
+		return fmt.Errorf("the gateway does not answer: %w", unreached.Err)
 	case !errors.As(err, &refused):
 		return err
 	case refused.Code == 401:

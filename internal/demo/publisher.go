@@ -5,10 +5,10 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"strings"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
-	"golang.org/x/sync/errgroup"
 )
 
 // confirmTimeout is how long a device waits for the confirmation of one message.
@@ -37,22 +37,25 @@ type Publisher struct {
 func (p *Publisher) Run(ctx context.Context) error {
 	identities, err := p.Fleet.register(ctx, p.API, p.Registry)
 	switch {
-	case ctx.Err() != nil:
-		return nil
-	case err != nil:
-		return err
+	case err == nil:
+		p.publishAll(ctx, identities)
+	case ctx.Err() != nil: // it is what cut the registration off
+		err = nil
 	}
+	return err
+}
+
+func (p *Publisher) publishAll(ctx context.Context, identities []identity) {
 	config := &tls.Config{RootCAs: p.Roots, ServerName: serverName(p.Address), MinVersion: tls.VersionTLS12}
-	var group errgroup.Group
+	var group sync.WaitGroup
 	for i, identity := range identities {
-		group.Go(func() error {
+		group.Go(func() {
 			d := &device{identity: identity, registry: p.Registry, project: strings.Split(p.Registry, "/")[1], address: p.Address, tls: config}
 			defer d.disconnect()
 			p.run(ctx, i, d)
-			return nil
 		})
 	}
-	return group.Wait()
+	group.Wait()
 }
 
 // run sends a device's next message when the one before is confirmed. One that is not
@@ -79,7 +82,7 @@ func (p *Publisher) run(ctx context.Context, index int, d *device) {
 			pause = firstPause
 		}
 		m := p.Fleet.Message(index, n, start)
-		if err := p.publish(ctx, d, &m); err != nil {
+		if err := publish(ctx, d, &m); err != nil {
 			p.Log.Warn("not confirmed", zap.String("device", m.Device), zap.Error(err))
 		} else {
 			p.Books.Enter(&m)
@@ -91,7 +94,7 @@ func (p *Publisher) run(ctx context.Context, index int, d *device) {
 
 // publish waits for the confirmation also when ctx has ended: the message may have
 // arrived.
-func (p *Publisher) publish(ctx context.Context, d *device, m *Message) error {
+func publish(ctx context.Context, d *device, m *Message) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), confirmTimeout)
 	defer cancel()
 	return d.publish(ctx, m)

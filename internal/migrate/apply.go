@@ -2,24 +2,28 @@ package migrate
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"sync/atomic"
 
 	"cloud.google.com/go/iot/apiv1/iotpb"
 	"github.com/googleapis/gax-go/v2"
 	"golang.org/x/sync/errgroup"
+	"google.golang.org/api/googleapi"
 )
 
 // calls is how many devices are created at once.
 const calls = 8
 
-// Creator registers devices.
-type Creator interface {
+// Registrar registers devices.
+type Registrar interface {
 	CreateDevice(ctx context.Context, req *iotpb.CreateDeviceRequest, opts ...gax.CallOption) (*iotpb.Device, error)
+	GetDevice(ctx context.Context, req *iotpb.GetDeviceRequest, opts ...gax.CallOption) (*iotpb.Device, error)
 }
 
 // Apply creates in registry what steps say, and writes into them what became of it;
 // done counts. When ctx ends, the steps that are left stay Create.
-func Apply(ctx context.Context, api Creator, registry string, steps []Step, done *atomic.Int64) {
+func Apply(ctx context.Context, api Registrar, registry string, steps []Step, done *atomic.Int64) {
 	var group errgroup.Group
 	group.SetLimit(calls)
 	for i := range steps {
@@ -35,10 +39,19 @@ func Apply(ctx context.Context, api Creator, registry string, steps []Step, done
 	_ = group.Wait() // each step has its own error
 }
 
-func (s *Step) apply(ctx context.Context, api Creator, registry string) {
+func (s *Step) apply(ctx context.Context, api Registrar, registry string) {
 	made, err := api.CreateDevice(ctx, &iotpb.CreateDeviceRequest{Parent: registry, Device: s.Device.Device})
+	var refused *googleapi.Error
+	if errors.As(err, &refused) && refused.Code == http.StatusConflict { // since the plan was made, or by the run that was cut off
+		if there, gerr := api.GetDevice(ctx, &iotpb.GetDeviceRequest{Name: registry + "/devices/" + s.GetId()}); gerr == nil {
+			s.compare(there)
+			return
+		}
+	}
 	switch {
 	case err != nil && ctx.Err() != nil: // cut off; it may be there
+	case refused != nil:
+		s.Verdict, s.Why = Failed, refused.Message
 	case err != nil:
 		s.Verdict, s.Why = Failed, err.Error()
 	default:

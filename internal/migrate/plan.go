@@ -68,12 +68,18 @@ func (s *Step) decide(there *iotpb.Device, now time.Time) {
 			c.Credential = &iotpb.DeviceCredential_PublicKey{PublicKey: bare}
 		}
 	}
-	switch {
-	case there == nil:
+	if there == nil {
 		s.Verdict = Create
-	case sameKeys(given, there):
+		return
+	}
+	s.compare(there)
+}
+
+// compare decides on a device whose id is taken.
+func (s *Step) compare(there *iotpb.Device) {
+	if sameKeys(s.Device.Device, there) {
 		s.Verdict, s.Why = Present, "it is there already"
-	default:
+	} else {
 		s.Verdict, s.Why = Collides, "the registry has a device of this id, with other keys"
 	}
 }
