@@ -30,7 +30,8 @@
 // tried again.
 //
 // What the quarantine's table does not take goes to the fallback topic, if one is
-// given; if that fails too it is held. The slots of a writer follow the service: half
+// given, and is done; if that fails too, or a row is refused there for good, it is
+// held. The slots of a writer follow the service: half
 // as many after a quota answer, one more after each round of successes.
 //
 // Run ends in order: no more pulls, buckets flushed, answers awaited, acks sent,

@@ -79,13 +79,15 @@ func (w *writer) send(ctx context.Context, b *batch) {
 		if s.len() == 0 {
 			return
 		}
-		doubt := w.doubt(ctx, s)
-		if doubt == nil && w.convicted(ctx, &s.batch) {
+		held := w.doubt(ctx, s)
+		if held == nil && w.convicted(ctx, &s.batch) {
+			w.holds.Clear(w.place)
 			return
 		}
-		if doubt != nil {
-			w.hold(doubt)
+		if held == nil {
+			held = &Held{Unproven, w.place + " refuses rows that nothing else takes: " + s.why}
 		}
+		w.hold(held)
 		if !pause(w.stopping, n) || !w.take(ctx) {
 			w.returned(&s.batch)
 			return
@@ -97,15 +99,16 @@ func (w *writer) send(ctx context.Context, b *batch) {
 // suspects are the refused rows of one batch.
 type suspects struct {
 	batch
-	named  bool // each was refused by name
-	spared bool // the table took other rows of the batch
+	named  bool   // each was refused by name
+	spared bool   // the table took other rows of the batch
+	why    string // the last refusal's words
 }
 
 func (s *suspects) add(b *batch, i int, detail string) {
 	s.copyRow(b, i)
-	why := &schema.Rejection{Reason: schema.RejectedByBigQuery, Detail: detail}
+	s.why = detail
 	if b.rejections == nil {
-		s.rejections = append(s.rejections, why)
+		s.rejections = append(s.rejections, &schema.Rejection{Reason: schema.RejectedByBigQuery, Detail: detail})
 	}
 }
 
@@ -114,7 +117,6 @@ func (w *writer) doubt(ctx context.Context, s *suspects) *Held {
 	if s.spared {
 		return nil
 	}
-	why := s.rejections[0].Detail
 	var held *Held
 	if err := w.sink.Check(ctx); errors.As(err, &held) {
 		return held
@@ -122,7 +124,7 @@ func (w *writer) doubt(ctx context.Context, s *suspects) *Held {
 		return &Held{Unavailable, w.place + " refuses rows, and whether its schema fits is not known: " + err.Error()}
 	}
 	if !s.named && w.passed.Load() == 0 {
-		return &Held{Unproven, w.place + " refuses rows without naming them, and has taken none that would show the fault to be theirs: " + why}
+		return &Held{Unproven, w.place + " refuses rows without naming them, and has taken none that would show the fault to be theirs: " + s.why}
 	}
 	return nil
 }
@@ -164,20 +166,21 @@ func (w *writer) store(ctx context.Context, b *batch, s *suspects) {
 			if held.Cause == Quota {
 				w.slots.throttled()
 			}
-			w.hold(held)
 		case ctx.Err() != nil:
 		default:
 			w.log.Warn("append is sent again", zap.String("place", w.place), zap.Int("rows", b.len()), zap.Error(err))
 			if n+1 >= outageAfter {
 				held = &Held{Unavailable, w.place + " does not answer, or not as it should: " + err.Error()}
-				w.hold(held)
 			}
 		}
 		wait := ctx.Done()
 		if held != nil {
 			if w.instead != nil && w.instead(ctx, b) {
+				w.log.Warn("the topic has what the table does not take", zap.String("place", w.place), zap.String("detail", held.Detail))
+				w.holds.Clear(w.place)
 				return
 			}
+			w.hold(held)
 			wait = w.stopping
 		}
 		if !pause(wait, n) {
