@@ -93,7 +93,7 @@ func open(t testing.TB, change func(*Server)) *site {
 	}
 	s := &site{t: t, store: store, topics: &topics{}}
 	s.bridge = &gateway.Bridge{Directory: store, Mailbox: store, Bus: store, Verifier: &auth.Verifier{}, Publisher: s.topics, Instance: "here", Limiter: gateway.NewLimiter()}
-	s.server = &Server{Bridge: s.bridge, Mailbox: store, TLS: &tls.Config{Certificates: []tls.Certificate{authority()}}}
+	s.server = &Server{Bridge: s.bridge, Mailbox: store, Directory: store, TLS: &tls.Config{Certificates: []tls.Certificate{authority()}}}
 	if change != nil {
 		change(s.server)
 	}
@@ -136,6 +136,12 @@ func (s *site) registry(key gateway.RegistryKey) {
 
 func (s *site) add(key gateway.RegistryKey, name string) *device {
 	s.t.Helper()
+	return s.register(&gateway.Device{Key: gateway.DeviceKey{RegistryKey: key, Device: name}})
+}
+
+// register makes a device, and a key for it.
+func (s *site) register(d *gateway.Device) *device {
+	s.t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		s.t.Fatal(err)
@@ -145,14 +151,12 @@ func (s *site) add(key gateway.RegistryKey, name string) *device {
 		s.t.Fatal(err)
 	}
 	text := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
-	d, err := s.store.CreateDevice(s.t.Context(), "test", &gateway.Device{
-		Key:         gateway.DeviceKey{RegistryKey: key, Device: name},
-		Credentials: []gateway.Credential{{Format: gateway.ES256PEM, PEM: string(text)}},
-	})
+	d.Credentials = []gateway.Credential{{Format: gateway.ES256PEM, PEM: string(text)}}
+	made, err := s.store.CreateDevice(s.t.Context(), "test", d)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return &device{d, private}
+	return &device{made, private}
 }
 
 // token is one for an hour, unless claims say otherwise.

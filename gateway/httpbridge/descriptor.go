@@ -36,7 +36,7 @@ func describe() (m descriptors) {
 	file, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{
 		Name: proto.String("httpbridge.proto"), Package: proto.String("httpbridge"), Syntax: proto.String("proto3"),
 		MessageType: []*descriptorpb.DescriptorProto{
-			message("GatewayInfo", field("gateway_id", 1, text, "")),
+			message("GatewayInfo", field("gateway_id", 1, text, ""), field("delegated_device_id", 2, text, "")),
 			message("PublishEventRequest", field("binary_data", 1, bytes, ""), field("sub_folder", 2, text, ""), field("gateway_info", 3, other, "GatewayInfo")),
 			message("DeviceState", field("binary_data", 1, bytes, "")),
 			message("SetStateRequest", field("state", 1, other, "DeviceState"), field("gateway_info", 2, other, "GatewayInfo")),

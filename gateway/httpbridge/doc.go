@@ -21,7 +21,10 @@
 //	                         the request would never be taken
 //	429 RESOURCE_EXHAUSTED   the device is over its rate
 //	503 UNAVAILABLE          ours: the store or Pub/Sub, or too much at once
-//	501 UNIMPLEMENTED        gatewayInfo: gateways speak MQTT
+//
+// A gateway speaks for a device that is bound to it with its own path and token, and
+// names it in gatewayInfo.delegatedDeviceId; a device that speaks through a gateway
+// names that in gatewayInfo.gatewayId. Of a config these are parameters.
 //
 // Bodies are JSON as protobuf reads it: members in camelCase or snake_case, unknown
 // ones ignored, base64 of either alphabet, with or without padding.

@@ -64,7 +64,6 @@ var httpCodes = map[codes.Code]struct {
 	codes.Unauthenticated:    {http.StatusUnauthorized, "UNAUTHENTICATED"},
 	codes.NotFound:           {http.StatusNotFound, "NOT_FOUND"},
 	codes.ResourceExhausted:  {http.StatusTooManyRequests, "RESOURCE_EXHAUSTED"},
-	codes.Unimplemented:      {http.StatusNotImplemented, "UNIMPLEMENTED"},
 	codes.Unavailable:        {http.StatusServiceUnavailable, "UNAVAILABLE"},
 }
 

@@ -12,12 +12,18 @@ import (
 type event struct {
 	subFolder string
 	data      []byte
+	via       via
+}
+
+// state is what a device tells of itself.
+type state struct {
+	data []byte
+	via  via
 }
 
 var (
-	errEvent   = refusal{codes.InvalidArgument, `body: want {"binaryData": base64, "subFolder": string}`}
-	errState   = refusal{codes.InvalidArgument, `body: want {"state": {"binaryData": base64}}`}
-	errGateway = refusal{codes.Unimplemented, "gatewayInfo: gateways speak for their devices over MQTT"}
+	errEvent = refusal{codes.InvalidArgument, `body: want {"binaryData": base64, "subFolder": string}`}
+	errState = refusal{codes.InvalidArgument, `body: want {"state": {"binaryData": base64}}`}
 )
 
 func (s *Server) readEvent(r *http.Request) (event, error) {
@@ -31,34 +37,38 @@ func (s *Server) readEvent(r *http.Request) (event, error) {
 
 func parseEvent(text []byte) (event, error) {
 	m := dynamicpb.NewMessage(requests.event)
-	switch {
-	case lenient.Unmarshal(text, m) != nil:
+	if lenient.Unmarshal(text, m) != nil {
 		return event{}, errEvent
-	case m.Has(requests.event.Fields().ByName("gateway_info")):
-		return event{}, errGateway
 	}
-	return event{m.Get(requests.event.Fields().ByName("sub_folder")).String(), m.Get(requests.event.Fields().ByName("binary_data")).Bytes()}, nil
+	return event{
+		m.Get(requests.event.Fields().ByName("sub_folder")).String(),
+		m.Get(requests.event.Fields().ByName("binary_data")).Bytes(), gatewayInfo(m),
+	}, nil
 }
 
-func (s *Server) readState(r *http.Request) ([]byte, error) {
+func (s *Server) readState(r *http.Request) (state, error) {
 	text, release, err := s.body(r)
 	if err != nil {
-		return nil, err
+		return state{}, err
 	}
 	defer release()
 	return parseState(text)
 }
 
-func parseState(text []byte) ([]byte, error) {
+func parseState(text []byte) (state, error) {
 	m := dynamicpb.NewMessage(requests.stateRequest)
-	state := requests.stateRequest.Fields().ByName("state")
-	switch {
-	case lenient.Unmarshal(text, m) != nil || !m.Has(state):
-		return nil, errState
-	case m.Has(requests.stateRequest.Fields().ByName("gateway_info")):
-		return nil, errGateway
+	told := requests.stateRequest.Fields().ByName("state")
+	if lenient.Unmarshal(text, m) != nil || !m.Has(told) {
+		return state{}, errState
 	}
-	return m.Get(state).Message().Get(requests.state.Fields().ByName("binary_data")).Bytes(), nil
+	return state{m.Get(told).Message().Get(requests.state.Fields().ByName("binary_data")).Bytes(), gatewayInfo(m)}, nil
+}
+
+// gatewayInfo is the member of that name, of either request.
+func gatewayInfo(m *dynamicpb.Message) via {
+	info := m.Get(m.Descriptor().Fields().ByName("gateway_info")).Message()
+	fields := info.Descriptor().Fields()
+	return via{gateway: info.Get(fields.ByName("gateway_id")).String(), device: info.Get(fields.ByName("delegated_device_id")).String()}
 }
 
 // lenient is how Google's services read JSON.

@@ -177,7 +177,8 @@ func TestConfigByVersion(t *testing.T) {
 		{"?local_version=two", "INVALID_ARGUMENT", 400},
 		{"?local_version=1&localVersion=1", "INVALID_ARGUMENT", 400},
 		{"?local_version=1;x", "INVALID_ARGUMENT", 400},
-		{"?gatewayInfo.gatewayId=gateway1", "UNIMPLEMENTED", 501},
+		{"?gatewayInfo.gatewayId=gateway1", "UNAUTHENTICATED", 401},
+		{"?gatewayInfo.gatewayId=gateway1&gateway_info.delegated_device_id=device2", "INVALID_ARGUMENT", 400},
 	} {
 		code, body := get(c.query)
 		expect(t, c.query, code, body, c.code, c.want)
@@ -261,6 +262,4 @@ func TestNoTopic(t *testing.T) {
 		code, body := s.publish(d, `{"subFolder":"`+folder+`"}`)
 		expect(t, folder, code, body, http.StatusBadRequest, "INVALID_ARGUMENT")
 	}
-	code, body = s.publish(d, `{"gatewayInfo":{"gatewayId":"gateway1"}}`)
-	expect(t, "a gateway", code, body, http.StatusNotImplemented, "UNIMPLEMENTED")
 }

@@ -55,9 +55,14 @@ func (s *Server) admit(r *http.Request, device gateway.DeviceKey) (*gateway.Admi
 	a, err := s.Bridge.Admit(r.Context(), gateway.Attempt{
 		Key: device, Token: token(r.Header), Remote: from.Addr().Unmap(), Protocol: gateway.HTTP,
 	})
-	if err == nil {
-		return a, nil
+	if err != nil {
+		return nil, s.refuse(r, device, err)
 	}
+	return a, nil
+}
+
+// refuse counts and logs a refusal.
+func (s *Server) refuse(r *http.Request, device gateway.DeviceKey, err error) error {
 	why := &gateway.Refusal{Reason: gateway.StoreFault, Fault: true}
 	errors.As(err, &why)
 	s.Metrics.Refusals.WithLabelValues(string(why.Reason)).Inc()
@@ -66,12 +71,15 @@ func (s *Server) admit(r *http.Request, device gateway.DeviceKey) (*gateway.Admi
 		fields = append(fields, zap.Stringer("device", device))
 	}
 	s.Log.Warn("refused over HTTP", fields...)
-	return nil, why
+	return why
 }
 
 // publishEvent answers when Pub/Sub has confirmed the event, or will not.
 func (s *Server) publishEvent(r *http.Request, a *gateway.Admission) ([]byte, error) {
 	e, err := s.readEvent(r)
+	if err == nil {
+		a, err = s.through(r, a, e.via)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -86,19 +94,25 @@ func (s *Server) publishEvent(r *http.Request, a *gateway.Admission) ([]byte, er
 }
 
 func (s *Server) setState(r *http.Request, a *gateway.Admission) ([]byte, error) {
-	data, err := s.readState(r)
+	told, err := s.readState(r)
+	if err == nil {
+		a, err = s.through(r, a, told.via)
+	}
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), storeTime)
 	defer cancel()
-	return []byte("{}"), s.Bridge.SetState(ctx, a, data)
+	return []byte("{}"), s.Bridge.SetState(ctx, a, told.data)
 }
 
 // config answers with the latest version, and with its data when the device's own is
 // older. That a device has asked does not acknowledge anything.
 func (s *Server) config(r *http.Request, a *gateway.Admission) ([]byte, error) {
-	local, err := localVersion(r.URL.RawQuery)
+	local, through, err := configQuery(r.URL.RawQuery)
+	if err == nil {
+		a, err = s.through(r, a, through)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -124,25 +138,35 @@ func (s *Server) config(r *http.Request, a *gateway.Admission) ([]byte, error) {
 	return append(out, '}'), nil
 }
 
-// localVersion is the version that the device has; 0 when it does not say.
-func localVersion(query string) (int64, error) {
+// configQuery reads the version that the device has, 0 when it does not say, and who
+// speaks for whom.
+func configQuery(query string) (version int64, through via, err error) {
 	wrong := refusal{codes.InvalidArgument, "local_version: want the number of a version, once"}
 	q, err := url.ParseQuery(query)
 	if err != nil {
-		return 0, wrong
+		return 0, via{}, wrong
+	}
+	first := func(names ...string) string {
+		for _, name := range names {
+			if v := q.Get(name); v != "" {
+				return v
+			}
+		}
+		return ""
+	}
+	through = via{
+		gateway: first("gatewayInfo.gatewayId", "gateway_info.gateway_id"),
+		device:  first("gatewayInfo.delegatedDeviceId", "gateway_info.delegated_device_id"),
 	}
 	given := slices.Concat(q["local_version"], q["localVersion"])
-	switch {
-	case len(q["gatewayInfo.gatewayId"])+len(q["gateway_info.gateway_id"]) > 0:
-		return 0, errGateway
-	case len(given) == 0:
-		return 0, nil
-	case len(given) > 1:
-		return 0, wrong
+	switch len(given) {
+	case 0:
+		return 0, through, nil
+	case 1:
+		version, err = strconv.ParseInt(given[0], 10, 64)
 	}
-	n, err := strconv.ParseInt(given[0], 10, 64)
-	if err != nil || n < 0 {
-		return 0, wrong
+	if len(given) > 1 || err != nil || version < 0 {
+		return 0, via{}, wrong
 	}
-	return n, nil
+	return version, through, nil
 }

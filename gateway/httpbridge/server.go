@@ -19,6 +19,7 @@ import (
 // Bridge is a *gateway.Bridge, as requests use it.
 type Bridge interface {
 	Admit(ctx context.Context, a gateway.Attempt) (*gateway.Admission, error)
+	Attach(ctx context.Context, via *gateway.Admission, device string, token []byte) (*gateway.Admission, error)
 	Telemetry(a *gateway.Admission, subFolder string, data []byte, done func(error))
 	SetState(ctx context.Context, a *gateway.Admission, data []byte) error
 	Note(s gateway.Sign)
@@ -27,6 +28,12 @@ type Bridge interface {
 // Mailbox is what of a gateway.Mailbox requests use.
 type Mailbox interface {
 	Config(ctx context.Context, device uint64) (gateway.Config, error)
+}
+
+// Directory is what of a gateway.Directory requests use.
+type Directory interface {
+	Device(ctx context.Context, key gateway.DeviceKey) (*gateway.Device, error)
+	Bound(ctx context.Context, gateway, device uint64) (bool, error)
 }
 
 // How long a device may take.
@@ -52,9 +59,10 @@ type Limits struct {
 
 // Server serves devices over HTTPS. The fields are not changed once it serves.
 type Server struct {
-	Bridge  Bridge
-	Mailbox Mailbox
-	TLS     *tls.Config
+	Bridge    Bridge
+	Mailbox   Mailbox
+	Directory Directory
+	TLS       *tls.Config
 
 	Limits  Limits
 	Metrics *Metrics    // nil counts nothing
@@ -66,9 +74,9 @@ type Server struct {
 // Serve lets devices in at l until ctx ends; what is under way then is still answered,
 // within Limits.Grace. It closes l. It is called once.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	if s.Bridge == nil || s.Mailbox == nil || s.TLS == nil {
+	if s.Bridge == nil || s.Mailbox == nil || s.Directory == nil || s.TLS == nil {
 		l.Close()
-		return errors.New("device HTTPS: bridge, mailbox and TLS are required")
+		return errors.New("device HTTPS: bridge, mailbox, directory and TLS are required")
 	}
 	s.defaults()
 	config := s.TLS.Clone()

@@ -53,7 +53,7 @@ func (e *everyone) Telemetry(_ *gateway.Admission, _ string, _ []byte, done func
 func inBubble(t *testing.T, test func(bridge *everyone, dial func() net.Conn, stop func() time.Duration)) {
 	synctest.Test(t, func(t *testing.T) {
 		bridge := &everyone{waiting: make(chan func(error), 1)}
-		s := &Server{Bridge: bridge, Mailbox: noMailbox{}, TLS: &tls.Config{Certificates: []tls.Certificate{authority()}}}
+		s := &Server{Bridge: bridge, Mailbox: noMailbox{}, Directory: bridge, TLS: &tls.Config{Certificates: []tls.Certificate{authority()}}}
 		l := &pipes{conns: make(chan net.Conn), over: make(chan struct{})}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
@@ -74,6 +74,12 @@ func inBubble(t *testing.T, test func(bridge *everyone, dial func() net.Conn, st
 		stop()
 	})
 }
+
+func (e *everyone) Device(context.Context, gateway.DeviceKey) (*gateway.Device, error) {
+	return nil, gateway.ErrNotFound
+}
+
+func (e *everyone) Bound(context.Context, uint64, uint64) (bool, error) { return false, nil }
 
 type noMailbox struct{}
 

@@ -111,7 +111,7 @@ func (a *assembly) openDoors(reg prometheus.Registerer) {
 	}
 	if s.serves("http") {
 		a.http = &httpbridge.Server{
-			Bridge: d, Mailbox: a.store, TLS: a.devices.server(nil),
+			Bridge: d, Mailbox: a.store, Directory: a.store, TLS: a.devices.server(nil),
 			Limits: httpbridge.Limits{
 				Connections: s.MaxConnections / 2, PerAddress: s.MaxConnectionsPerAddress, Grace: s.ShutdownGrace / 2,
 			},
