@@ -12,8 +12,8 @@ import (
 
 // via says that a request comes through a gateway. The path and the token are always
 // the same one's: the gateway's, which then names the device, or the device's, which
-// then names the gateway. The device must be bound, or the gateway's method say
-// otherwise.
+// then names the gateway. The device must be bound to it; a gateway whose devices need
+// tokens of their own cannot speak with its own alone.
 // https://cloud.google.com/iot/docs/how-tos/gateways/http-bridge
 type via struct{ gateway, device string }
 
