@@ -33,8 +33,8 @@ func (q *quarantine) append(dst []byte, m *schema.Message, why *schema.Rejection
 	if len(row)-len(dst) <= q.maxRow {
 		return row
 	}
-	// Pub/Sub takes larger messages than BigQuery rows. The payload is kept, the
-	// attributes are not but for the one that names the sender.
+	// Escaped, attributes can be six times as long. The payload is kept, of them only
+	// the one that names the sender.
 	bare := *m
 	bare.Attributes = nil
 	if id, ok := m.Attr(schema.AttrDeviceID); ok {

@@ -48,6 +48,10 @@ type Worker struct {
 // what goes around them.
 const MaxBatchBytes = 9 << 20
 
+// MaxRowBytes bounds a row that is appended alone, with little around it: Pub/Sub's
+// largest message fits.
+const MaxRowBytes = 10<<20 - 128<<10
+
 // Run works until ctx ends, or with Drain until nothing more comes. Then it pulls
 // no more, settles what it holds, hands back what it cannot settle within Grace,
 // and returns nil.
@@ -125,7 +129,7 @@ func (w *Worker) route(ctx, work context.Context, r *Route, activity *activity) 
 	settle := settler{w, r}
 	bad := w.writer(ctx.Done(), r.QuarantineTable, r.Quarantine)
 	good := w.writer(ctx.Done(), r.Table, r.Sink)
-	q := &quarantine{plan: r.QuarantinePlan, claims: r.Gate.Plan, subscription: r.Subscription, worker: w.Name, maxRow: MaxBatchBytes}
+	q := &quarantine{plan: r.QuarantinePlan, claims: r.Gate.Plan, subscription: r.Subscription, worker: w.Name, maxRow: MaxRowBytes}
 	good.confirmed, good.returned = settle.stored, settle.returned
 	good.convicted = func(ctx context.Context, b *batch) bool {
 		q.convict(ctx, bad, b, time.Now().UnixMicro())

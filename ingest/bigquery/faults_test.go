@@ -259,17 +259,18 @@ func TestB56_Sizes(t *testing.T) {
 		rows [][]byte
 		want string
 	}{
-		"as much as fits": {[][]byte{make([]byte, MaxRequestBytes-5)}, "durable"},
-		"a byte more":     {[][]byte{make([]byte, MaxRequestBytes-4)}, "refused"},
-		"one huge row":    {[][]byte{make([]byte, 20<<20)}, "refused"},
-		"10,000 tiny":     {rows(10_000), "durable"},
+		"as much as fits":         {[][]byte{make([]byte, MaxRequestBytes-9), {1, 2}}, "durable"},
+		"a byte more":             {[][]byte{make([]byte, MaxRequestBytes-9), {1, 2, 3}}, "refused"},
+		"Pub/Sub's largest alone": {[][]byte{make([]byte, 10_000_000+1000)}, "durable"},
+		"one huge row":            {[][]byte{make([]byte, 20<<20)}, "refused"},
+		"10,000 tiny":             {rows(10_000), "durable"},
 	} {
 		if err := sink.Append(context.Background(), c.rows); kind(err) != c.want {
 			t.Errorf("%s: %v, want %s", name, err, c.want)
 		}
 	}
-	if calls, _, _ := s.counts(); calls != 2 {
-		t.Errorf("%d requests reached the service, want 2", calls)
+	if calls, _, _ := s.counts(); calls != 3 {
+		t.Errorf("%d requests reached the service, want 3", calls)
 	}
 }
 

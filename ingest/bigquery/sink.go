@@ -19,6 +19,9 @@ import (
 // less half a MiB for the descriptor and for what the service adds to its count.
 const MaxRequestBytes = 10<<20 - 512<<10
 
+// maxAlone is the same for one row, for which the service adds little.
+const maxAlone = ingest.MaxRowBytes + 64<<10
+
 // maxFailures is after how many failed appends in a row a stream is replaced that
 // the service itself keeps open.
 const maxFailures = 3
@@ -87,9 +90,12 @@ func (s *Sink) Append(ctx context.Context, rows [][]byte) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	size := requestBytes(rows)
-	if size > MaxRequestBytes {
-		return &ingest.Refused{Detail: fmt.Sprintf("%d bytes of rows are more than the %d of one append", size, MaxRequestBytes)}
+	size, most := requestBytes(rows), MaxRequestBytes
+	if len(rows) == 1 {
+		most = maxAlone
+	}
+	if size > most {
+		return &ingest.Refused{Detail: fmt.Sprintf("%d bytes of rows are more than the %d of one append", size, most)}
 	}
 	return s.append(ctx, rows, size)
 }
