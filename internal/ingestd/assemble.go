@@ -32,12 +32,12 @@ type assembly struct {
 
 // assemble makes the worker of the settings. It asks no service anything: what is
 // missing there holds and heals.
-func assemble(ctx context.Context, s Settings, log *zap.Logger, reg prometheus.Registerer) (a *assembly, err error) {
+func assemble(ctx context.Context, s Settings, log *zap.Logger, reg prometheus.Registerer) (_ *assembly, err error) {
 	routes, err := s.routes()
 	if err != nil {
 		return nil, err
 	}
-	a = &assembly{settings: s, holds: &ingest.Holds{}, log: log}
+	a := &assembly{settings: s, holds: &ingest.Holds{}, log: log}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close(ctx))

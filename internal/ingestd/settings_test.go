@@ -110,3 +110,19 @@ func TestDrain(t *testing.T) {
 		t.Errorf("%d messages in the table after the drain, want 500", n)
 	}
 }
+
+// A file that is not there is found before anything runs.
+func TestAMissingFileIsNamed(t *testing.T) {
+	for _, args := range [][]string{
+		{"--deny-devices=/nowhere/denied"},
+		{"--attestation=require", "--attestation-keys=/nowhere/keys"},
+	} {
+		settings, err := parse(args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := ingestd.Run(t.Context(), settings, quiet(), registry()); err == nil || !strings.Contains(err.Error(), "/nowhere/") {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+}
