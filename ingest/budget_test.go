@@ -53,7 +53,7 @@ func TestMetricsShowHoldsBudgetAndAge(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
 	m := NewMetrics(reg)
 	h := &Holds{}
-	m.gauge(h)
+	m.TrackHolds(h)
 	b := NewBudget(10, 1000)
 	b.Observe(reg)
 	b.Take(3, 300)

@@ -50,7 +50,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		}),
 		Redelivered: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "ingest_redelivered_total",
-			Help: "Deliveries that the service counts as a repetition, or that arrived while the first was held.",
+			Help: "Deliveries that the service counts as a repetition; it counts only where a dead-letter policy is set.",
 		}),
 		LeaseExtensions: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "ingest_lease_extensions_total",
@@ -110,8 +110,10 @@ func (m *Metrics) TrackOldest(received func() time.Time) {
 	m.oldest = append(m.oldest, received)
 }
 
-// Gauge makes h show in ingest_hold.
-func (m *Metrics) gauge(h *Holds) {
+// TrackHolds makes h show in ingest_hold.
+func (m *Metrics) TrackHolds(h *Holds) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.change = func(c Cause, held bool) {
 		v := 0.0
 		if held {
@@ -119,6 +121,7 @@ func (m *Metrics) gauge(h *Holds) {
 		}
 		m.hold.WithLabelValues(string(c)).Set(v)
 	}
+	h.tell()
 }
 
 func (m *Metrics) oldestSeconds() float64 {

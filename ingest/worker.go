@@ -120,7 +120,6 @@ func (w *Worker) defaults() error {
 	if w.Log == nil {
 		w.Log = zap.NewNop()
 	}
-	w.Metrics.gauge(w.Holds)
 	return nil
 }
 

@@ -24,7 +24,11 @@ type standing struct {
 	held    ingest.Cause
 }
 
-func (st *standing) begin(s *Source) { st.s, st.since = s, time.Now() }
+// begin holds the source until the service serves a first stream.
+func (st *standing) begin(s *Source) {
+	st.s, st.since = s, time.Now()
+	s.Holds.Set(st.place(), &ingest.Held{Cause: ingest.Unavailable, Detail: s.Subscription + " has not been reached yet"})
+}
 
 func (st *standing) place() string { return "subscription " + st.s.Subscription }
 

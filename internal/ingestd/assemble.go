@@ -57,6 +57,7 @@ func assemble(ctx context.Context, s Settings, log *zap.Logger, reg prometheus.R
 		return nil, err
 	}
 	metrics := ingest.NewMetrics(reg)
+	metrics.TrackHolds(a.holds)
 	budget := ingest.NewBudget(s.MaxOutstandingMessages, s.MaxOutstandingBytes)
 	if reg != nil {
 		budget.Observe(reg)

@@ -27,6 +27,9 @@ func Run(ctx context.Context, s Settings, log *zap.Logger, reg *prometheus.Regis
 			return err
 		}
 	}
+	if !s.DryRun {
+		a.unreached()
+	}
 	log.Info("operations listener", zap.Stringer("address", listener.Addr()))
 	outlive, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -43,8 +46,17 @@ func Run(ctx context.Context, s Settings, log *zap.Logger, reg *prometheus.Regis
 	}
 	g.Go(func() error {
 		defer stop()
-		if s.CreateTables && !s.DryRun {
+		if s.DryRun {
+			return a.worker.Run(ctx)
+		}
+		if s.CreateTables {
 			a.ensure(ctx)
+		}
+		for _, sink := range a.sinks {
+			g.Go(func() error {
+				a.reach(outlive, sink)
+				return nil
+			})
 		}
 		return a.worker.Run(ctx)
 	})
