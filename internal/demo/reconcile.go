@@ -44,8 +44,8 @@ func (a *Account) Exact() bool { return a.Lost == 0 && a.Misplaced == 0 }
 func (b *Books) Reconcile(ctx context.Context, t Tables, since time.Time) (*Account, error) {
 	rows := map[string]int{}
 	a := &Account{Quarantined: map[string]int{}}
-	for query, table := range map[string]string{TopicTemperature: t.Temperature, TopicSensordata: t.Sensordata, quarantine: t.Quarantine} {
-		if err := t.read(ctx, query, table, since, func(r *row) { b.find(a, rows, query, r) }); err != nil {
+	for _, place := range []struct{ name, table string }{{TopicTemperature, t.Temperature}, {TopicSensordata, t.Sensordata}, {quarantine, t.Quarantine}} {
+		if err := t.read(ctx, place.name, place.table, since, func(r *row) { b.find(a, rows, place.name, r) }); err != nil {
 			return nil, err
 		}
 	}
