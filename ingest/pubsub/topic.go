@@ -8,6 +8,7 @@ import (
 
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	"iotbridge/ingest"
 )
@@ -22,8 +23,8 @@ const (
 	publishTimeout     = 30 * time.Second
 )
 
-// Topic is the quarantine's fallback: the raw payload with its attributes, and
-// beside them quarantineReason, quarantineDetail, quarantineSubscription,
+// Topic is the quarantine's fallback: the raw payload with its attributes, as many
+// as fit, and before them quarantineReason, quarantineDetail, quarantineSubscription,
 // quarantineMessageId and quarantinePublishTime (µs).
 type Topic struct {
 	Conn         grpc.ClientConnInterface
@@ -37,19 +38,22 @@ func (t *Topic) Publish(ctx context.Context, rejected []ingest.Rejected) error {
 	defer cancel()
 	client := pubsubpb.NewPublisherClient(t.Conn)
 	req, size := &pubsubpb.PublishRequest{Topic: t.Name}, 0
-	for i, r := range rejected {
-		req.Messages = append(req.Messages, t.message(r))
-		size += len(r.Message.Data)
-		last := i == len(rejected)-1
-		if !last && len(req.Messages) < maxPublishMessages && size+len(rejected[i+1].Message.Data) < maxPublishBytes {
-			continue
+	for _, r := range rejected {
+		m := t.message(r)
+		n := proto.Size(m)
+		if len(req.Messages) == maxPublishMessages || size > 0 && size+n > maxPublishBytes {
+			if _, err := client.Publish(ctx, req); err != nil {
+				return err
+			}
+			req.Messages, size = nil, 0
 		}
-		if _, err := client.Publish(ctx, req); err != nil {
-			return err
-		}
-		req.Messages, size = nil, 0
+		req.Messages, size = append(req.Messages, m), size+n
 	}
-	return nil
+	if len(req.Messages) == 0 {
+		return nil
+	}
+	_, err := client.Publish(ctx, req)
+	return err
 }
 
 func (t *Topic) message(r ingest.Rejected) *pubsubpb.PubsubMessage {
