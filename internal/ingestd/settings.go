@@ -115,18 +115,18 @@ func (s *Settings) routes() ([]Route, error) {
 			routes[i].Schema = "temperature"
 		}
 	}
-	return routes, s.sound()
+	return routes, s.sound(len(routes))
 }
 
 // sound checks how the numbers go together.
-func (s *Settings) sound() error {
+func (s *Settings) sound(routes int) error {
 	switch {
 	case s.BatchBytes > ingest.MaxBatchBytes:
 		return fmt.Errorf("batch-bytes is %d, the service takes %d", s.BatchBytes, ingest.MaxBatchBytes)
 	case s.BatchRows < 1 || s.BatchBytes < 1 || s.PullStreams < 1 || s.Writers < 1:
 		return errors.New("batch-rows, batch-bytes, pull-streams and writers must be at least 1")
-	case s.MaxOutstandingMessages < s.PullStreams || s.MaxOutstandingBytes < 1<<20:
-		return errors.New("max-outstanding-messages must reach all pull streams, max-outstanding-bytes must be at least 1048576")
+	case s.MaxOutstandingMessages < s.PullStreams*routes || s.MaxOutstandingBytes < 1<<20:
+		return errors.New("max-outstanding-messages must reach all pull streams of all routes, max-outstanding-bytes must be at least 1048576")
 	case s.Lease < 10*time.Second || s.Lease > 10*time.Minute:
 		return fmt.Errorf("lease is %s, the service takes 10s to 600s", s.Lease)
 	case s.BatchAge <= 0 || s.AppendTimeout <= 0 || s.Watchdog <= 0 || s.ShutdownGrace <= 0 || s.DrainIdle <= 0:

@@ -49,7 +49,16 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 	if err := s.Fault(); err != nil {
 		t.Errorf("good settings: %v", err)
 	}
-	s.Routes = []ingestd.Route{{Subscription: subscription, Table: table, QuarantineTable: quarantine}}
+	one := ingestd.Route{Subscription: subscription, Table: table, QuarantineTable: quarantine}
+	two, err := parse([]string{"--subscription=", "--table=", "--quarantine-table=", "--max-outstanding-messages=3", "--pull-streams=2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	two.Routes = []ingestd.Route{one, one}
+	if err := two.Fault(); err == nil || !strings.Contains(err.Error(), "max-outstanding-messages") {
+		t.Errorf("less budget than streams: %v", err)
+	}
+	s.Routes = []ingestd.Route{one}
 	if err := s.Fault(); err == nil || !strings.Contains(err.Error(), "do not go with them") {
 		t.Errorf("routes beside flags: %v", err)
 	}
