@@ -38,16 +38,17 @@ func (s *screen) hints(dir string, at *site.Site) {
 	file := filepath.Join(dir, localcloud.BigQueryFile)
 	if !s.living {
 		s.log.Info("the local system serves", zap.String("site", filepath.Join(dir, site.FileName)), zap.String("tables", file),
-			zap.String("pubsub", at.PubSub), zap.String("bigquery", at.BigQuery), zap.String("bigqueryStorage", at.BigQueryStorage), zap.String("ops", at.Ops))
+			zap.String("pubsub", at.PubSub), zap.String("bigquery", at.BigQuery), zap.String("bigqueryStorage", at.BigQueryStorage), zap.String("ops", at.Ops), zap.String("mqtt", at.MQTT), zap.String("api", at.API))
 		return
 	}
 	fmt.Fprintf(s.out, `The local system serves. Look further, from another terminal:
   sqlite3 %s 'SELECT * FROM %s LIMIT 5'
+  iotbridge devices list --local %s
   iotbridge quarantine list --local %s
   iotbridge messages pull --subscription temperature-view --local %s
 Ctrl-C ends it with the books.
 
-`, file, "`"+at.Table+"`", dir, dir)
+`, file, "`"+at.Table+"`", dir, dir, dir)
 }
 
 // show tells how it goes until ctx ends.

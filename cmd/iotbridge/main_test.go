@@ -52,6 +52,8 @@ func TestScripts(t *testing.T) {
 			"busy":    busy,
 			"site":    siteField,
 			"quiet":   quiet,
+			"keygen":  keygen,
+			"send":    send,
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
