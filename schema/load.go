@@ -9,15 +9,15 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// maxSource bounds a table's YAML, in bytes.
-const maxSource = 1 << 20
+// MaxSource bounds a table's YAML, in bytes.
+const MaxSource = 1 << 20
 
 // Load reads a table from YAML; what it returns compiles. Unknown and duplicate
 // keys, values of another type, and what BigQuery or Compile would not take are
 // errors, one a line as "file:line: what". The file's name is for them alone.
 func Load(file string, src []byte) (*Table, error) {
-	if len(src) > maxSource {
-		return nil, fmt.Errorf("%s:1: a table of %d bytes, the most is %d", file, len(src), maxSource)
+	if len(src) > MaxSource {
+		return nil, fmt.Errorf("%s:1: a table of %d bytes, the most is %d", file, len(src), MaxSource)
 	}
 	t := new(Table)
 	if err := yaml.Load(src, t, yaml.WithKnownFields()); err != nil {

@@ -42,7 +42,7 @@ func TestLoadIsStrict(t *testing.T) {
 		{"no mapping", good, "- 1", "t.yaml:1: "},
 		{"broken YAML", "cluster: [device_id]", "cluster: [device_id", "t.yaml:7: "},
 		{"two documents", "columns:", "---\ncolumns:", "t.yaml:"},
-		{"too large", good, strings.Repeat("#", maxSource+1), "the most is"},
+		{"too large", good, strings.Repeat("#", MaxSource+1), "the most is"},
 		{"unknown key", "claim:", "claims:", "t.yaml:3: unknown key claims"},
 		{"unknown key of a column", "unit: ms", "units: ms", "t.yaml:9: unknown key units"},
 		{"duplicate key", "claim: device_id", "claim: device_id\nclaim: device_id", "t.yaml:4: "},

@@ -3,6 +3,7 @@ package bigquery
 import (
 	"fmt"
 	"strings"
+	"unicode"
 )
 
 // TableID names one table.
@@ -12,10 +13,15 @@ type TableID struct{ Project, Dataset, Table string }
 func ParseTableID(s string) (TableID, error) {
 	rest, table, ok := cutLast(s)
 	project, dataset, ok2 := cutLast(rest)
-	if !ok || !ok2 || project == "" || dataset == "" || table == "" || strings.ContainsAny(s, "/ `") {
+	if !ok || !ok2 || project == "" || dataset == "" || table == "" || strings.ContainsFunc(s, noName) {
 		return TableID{}, fmt.Errorf("table %.100q is not of the form PROJECT.DATASET.TABLE", s)
 	}
 	return TableID{project, dataset, table}, nil
+}
+
+// noName says which runes no name has: a query may quote what has none of them.
+func noName(r rune) bool {
+	return strings.ContainsRune("/`\\", r) || !unicode.IsGraphic(r) || unicode.IsSpace(r)
 }
 
 func cutLast(s string) (before, after string, ok bool) {

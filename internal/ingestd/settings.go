@@ -3,6 +3,7 @@ package ingestd
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"regexp"
@@ -146,11 +147,16 @@ func loadTable(name string) (*schema.Table, error) {
 			return schema.Builtin(name)
 		}
 	}
-	src, err := os.ReadFile(name)
+	file, err := os.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("schema %q is no built-in (%v) and no file: %w", name, schema.BuiltinNames(), err)
+	}
+	defer file.Close()
+	src, err := io.ReadAll(io.LimitReader(file, schema.MaxSource+1)) // one too many is refused by Load
+	if err != nil {
+		return nil, fmt.Errorf("schema %q: %w", name, err)
 	}
 	return schema.Load(name, src)
 }
 
-var subscriptionName = regexp.MustCompile(`^projects/[^/]+/subscriptions/[^/]+$`)
+var subscriptionName = regexp.MustCompile(`^projects/[^/\pC\pZ]+/subscriptions/[A-Za-z][-A-Za-z0-9._~%+]{2,254}$`)
