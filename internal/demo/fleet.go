@@ -107,7 +107,7 @@ func (f *Fleet) body(m *Message, device, n int, at time.Time) []byte {
 	case Spoofed:
 		claim = f.victim(device)
 	}
-	celsius := 21 + float64(device) + 2*math.Sin(float64(n)/30)
+	celsius := 15 + float64(device%20) + 2*math.Sin(float64(n)/30)
 	return fmt.Appendf(nil, `{"device_id":%q,"timestamp":%s,"temperature":%.3f,"reading_id":%q}`, claim, seconds(at), celsius, m.ID)
 }
 

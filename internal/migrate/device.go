@@ -58,7 +58,10 @@ func parse(raw json.RawMessage) ([]Device, error) {
 		return nil, errors.New("neither a device nor a page of them: it has no id, deviceid or client_ids")
 	}
 	d, err := one(raw)
-	return []Device{d}, err
+	if err != nil {
+		return nil, err
+	}
+	return []Device{d}, nil
 }
 
 // fromManager reads a device as Device Manager's REST and gcloud write it.
