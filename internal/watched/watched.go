@@ -16,11 +16,13 @@ import (
 const Every = 2 * time.Second
 
 // File is a file's parsed content, read again when it changes. What cannot be
-// read or parsed changes nothing: the last good content stays in force.
+// read or parsed changes nothing: the last good content stays in force. Nor does
+// what is not the same a moment later: who writes it may not have finished.
 type File[T any] struct {
 	path  string
 	parse func([]byte) (T, error)
-	raw   []byte // the watching goroutine's own
+	raw   []byte // in force; the watching goroutine's own
+	next  []byte // read once, and not in force yet; nil is none
 	value atomic.Pointer[T]
 }
 
@@ -42,21 +44,28 @@ func (f *File[T]) read() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if f.value.Load() != nil && bytes.Equal(raw, f.raw) {
-		return false, nil
+	if f.value.Load() != nil {
+		if bytes.Equal(raw, f.raw) {
+			f.next = nil
+			return false, nil
+		}
+		if f.next == nil || !bytes.Equal(raw, f.next) {
+			f.next = raw
+			return false, nil
+		}
 	}
 	v, err := f.parse(raw)
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", f.path, err)
 	}
-	f.raw = raw
+	f.raw, f.next = raw, nil
 	f.value.Store(&v)
 	return true, nil
 }
 
 // Watch reads the file again and again until ctx ends.
 func (f *File[T]) Watch(ctx context.Context, log *zap.Logger) {
-	tick := time.NewTicker(Every)
+	tick := time.NewTicker(Every / 2)
 	defer tick.Stop()
 	failing := false
 	for {

@@ -47,6 +47,18 @@ func TestWhatIsNotSoundChangesNothing(t *testing.T) {
 				t.Errorf("after %q: %q, want %q", step.content, got, step.want)
 			}
 		}
+		// An editor empties a file before it writes: what stands there only for a
+		// moment is not in force.
+		for range 20 {
+			write(t, path, "")
+			time.Sleep(Every / 10) //nolint:forbidigo // as above
+			synctest.Wait()
+			if got := f.Current(); got != "third" {
+				t.Fatalf("half written: %q", got)
+			}
+			write(t, path, "third")
+			time.Sleep(Every) //nolint:forbidigo // as above
+		}
 		cancel()
 		<-done
 	})
