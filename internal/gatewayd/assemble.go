@@ -104,7 +104,9 @@ func (a *assembly) openDoors(reg prometheus.Registerer) {
 			Bridge: d, Mailbox: a.store, Bus: a.store, Instance: s.Name, TLS: a.devices.server(nil),
 			Limits: mqtt.Limits{
 				Connections: s.MaxConnections, PerAddress: s.MaxConnectionsPerAddress,
-				TotalInflight: s.MaxOutstandingMessages, TotalBytes: s.MaxOutstandingBytes, Grace: s.ShutdownGrace / 2,
+				// Devices are to be slowed before the publisher refuses, which cuts them
+				// off: it gives a topic half of its room, and counts attributes too.
+				TotalInflight: s.MaxOutstandingMessages * 2 / 5, TotalBytes: s.MaxOutstandingBytes / 4, Grace: s.ShutdownGrace / 2,
 			},
 			Metrics: mqtt.NewMetrics(reg), Log: a.log,
 		}
