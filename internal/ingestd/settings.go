@@ -159,4 +159,4 @@ func loadTable(name string) (*schema.Table, error) {
 	return schema.Load(name, src)
 }
 
-var subscriptionName = regexp.MustCompile(`^projects/[^/\pC\pZ]+/subscriptions/[A-Za-z][-A-Za-z0-9._~%+]{2,254}$`)
+var subscriptionName = regexp.MustCompile(`^projects/[^/\pC\pZ]+/subscriptions/[A-Za-z][-A-Za-z0-9._~%+]*$`)
