@@ -73,3 +73,13 @@ func TestB61_ADrainEndsWhereTheTopicTakesWhatTheQuarantineDoesNot(t *testing.T) 
 		}
 	})
 }
+
+// What is given nowhere to be told tells nothing.
+func TestNilHoldsTellNothing(t *testing.T) {
+	var h *Holds
+	h.Set("place", &Held{Missing, "gone"})
+	h.Clear("place")
+	if why := h.Reasons(); why != nil {
+		t.Errorf("held for %q", why)
+	}
+}

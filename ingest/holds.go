@@ -61,6 +61,9 @@ func (h *Holds) Clear(place string) {
 
 // Reasons are the details of what is held, sorted; none when nothing is.
 func (h *Holds) Reasons() []string {
+	if h == nil {
+		return nil
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var out []string
