@@ -1,0 +1,27 @@
+package pubsub_test
+
+import (
+	"context"
+	"testing"
+
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+
+	"iotbridge/localcloud/pubsub"
+)
+
+// A call that its client has given up gets no message: it would be lost for a lease.
+func TestWhoHasGoneAwayIsGivenNothing(t *testing.T) {
+	c := start(t, newFile(t), pubsub.Options{})
+	c.create(t)
+	c.publish(t, 0, 1)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	req := &pubsubpb.PullRequest{Subscription: subName, MaxMessages: 1}
+	if got, err := c.server.Pull(gone, req); err == nil {
+		t.Errorf("a call that nobody waits for got %d messages", len(got.ReceivedMessages))
+	}
+	got, err := c.sub.Pull(t.Context(), req)
+	if err != nil || len(got.ReceivedMessages) != 1 {
+		t.Errorf("the next call got %d messages, %v", len(got.GetReceivedMessages()), err)
+	}
+}
