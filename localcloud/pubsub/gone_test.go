@@ -14,9 +14,13 @@ func TestWhoHasGoneAwayIsGivenNothing(t *testing.T) {
 	c := start(t, newFile(t), pubsub.Options{})
 	c.create(t)
 	c.publish(t, 0, 1)
+	req := &pubsubpb.PullRequest{Subscription: subName, MaxMessages: 1}
+	back := &pubsubpb.ModifyAckDeadlineRequest{Subscription: subName, AckIds: ackIDs(c.pull(t, 1))}
+	if _, err := c.sub.ModifyAckDeadline(t.Context(), back); err != nil {
+		t.Fatal(err)
+	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	req := &pubsubpb.PullRequest{Subscription: subName, MaxMessages: 1}
 	if got, err := c.server.Pull(gone, req); err == nil {
 		t.Errorf("a call that nobody waits for got %d messages", len(got.ReceivedMessages))
 	}
