@@ -72,13 +72,14 @@ func (c *messagesPull) Run(ctx context.Context, stdout io.Writer) error {
 	return errors.Join(err, c.settle(ctx, client, name, messages, err == nil))
 }
 
-// more is how long to wait for further messages once there is one.
-const more = 300 * time.Millisecond
-
-// pull returns what it has also with an error: it must be settled.
+// pull returns what it has also with an error: it must be settled. Once it has some
+// it takes what else is there at once: a call that was given up while it waited could
+// still be given what is about to be handed back.
 func (c *messagesPull) pull(ctx context.Context, client *pubsub.Client, name string) (messages []*pubsubpb.ReceivedMessage, err error) {
-	for wait := c.Wait; len(messages) < c.Max; wait = min(wait, more) {
-		got, err := pullOnce(ctx, wait, client, &pubsubpb.PullRequest{Subscription: name, MaxMessages: int32(min(c.Max-len(messages), 1000))})
+	for len(messages) < c.Max {
+		req := &pubsubpb.PullRequest{Subscription: name, MaxMessages: int32(min(c.Max-len(messages), 1000))}
+		req.ReturnImmediately = len(messages) > 0 //nolint:staticcheck // deprecated for polling, which this is not
+		got, err := pullOnce(ctx, c.Wait, client, req)
 		if err != nil {
 			return messages, fmt.Errorf("subscription %s: %w", name, err)
 		}

@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"slices"
 	"time"
-
-	"google.golang.org/grpc/status"
 )
 
 // The bounds of one response.
@@ -33,14 +31,9 @@ type delivery struct {
 
 // take leases up to n messages to f until the deadline has passed. While it reads
 // the file the mutex is free, so that nobody waits for the disk but other takers.
-// Who has gone away is given nothing: what a client hands back after it has given up
-// a call must not end in that call.
 func (q *subscription) take(ctx context.Context, f *flow, n int, deadline time.Duration) (lot, error) {
 	q.turn.Lock()
 	defer q.turn.Unlock()
-	if err := ctx.Err(); err != nil {
-		return lot{}, status.FromContextError(err).Err()
-	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now := q.store.now()
