@@ -186,7 +186,7 @@ func TestWhoIsNotInTheFileAnyMoreIsNobody(t *testing.T) {
 			{ada.Line("v"), "ada admin "},
 		} {
 			write(t, path, step.content)
-			time.Sleep(watched.Every + time.Millisecond) //nolint:forbidigo // the bubble's clock
+			<-time.After(watched.Every + time.Millisecond)
 			synctest.Wait()
 			if got := admitted(); got != step.want {
 				t.Errorf("after %q: %q, want %q", step.content, got, step.want)

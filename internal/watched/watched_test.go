@@ -41,7 +41,7 @@ func TestWhatIsNotSoundChangesNothing(t *testing.T) {
 			{"second", "second"}, {"broken", "second"}, {"", ""}, {"third", "third"},
 		} {
 			write(t, path, step.content)
-			time.Sleep(Every + time.Millisecond) //nolint:forbidigo // the bubble's clock
+			<-time.After(Every + time.Millisecond)
 			synctest.Wait()
 			if got := f.Current(); got != step.want {
 				t.Errorf("after %q: %q, want %q", step.content, got, step.want)
@@ -51,13 +51,13 @@ func TestWhatIsNotSoundChangesNothing(t *testing.T) {
 		// moment is not in force.
 		for range 20 {
 			write(t, path, "")
-			time.Sleep(Every / 10) //nolint:forbidigo // as above
+			<-time.After(Every / 10)
 			synctest.Wait()
 			if got := f.Current(); got != "third" {
 				t.Fatalf("half written: %q", got)
 			}
 			write(t, path, "third")
-			time.Sleep(Every) //nolint:forbidigo // as above
+			<-time.After(Every)
 		}
 		cancel()
 		<-done
