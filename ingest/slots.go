@@ -39,13 +39,19 @@ func (s *slots) succeeded() {
 	s.put()
 }
 
-// throttled halves the slots.
-func (s *slots) throttled() {
+// throttled halves the slots. False: the caller's own is among those taken away, and
+// it takes another before it sends again.
+func (s *slots) throttled() (kept bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	half := max(s.size/2, 1)
 	s.owed += s.size - half
 	s.size, s.streak = half, 0
+	if s.owed == 0 {
+		return true
+	}
+	s.owed--
+	return false
 }
 
 func (s *slots) put() {

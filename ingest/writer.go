@@ -163,9 +163,6 @@ func (w *writer) store(ctx context.Context, b *batch, s *suspects) {
 			w.store(ctx, b.part(middle, b.len()), s)
 			return
 		case errors.As(err, &held):
-			if held.Cause == Quota {
-				w.slots.throttled()
-			}
 		case ctx.Err() != nil:
 		default:
 			w.log.Warn("append is sent again", zap.String("place", w.place), zap.Int("rows", b.len()), zap.Error(err))
@@ -183,7 +180,12 @@ func (w *writer) store(ctx context.Context, b *batch, s *suspects) {
 			w.hold(held)
 			wait = w.stopping
 		}
-		if !pause(wait, n) {
+		kept := held == nil || held.Cause != Quota || w.slots.throttled()
+		again := pause(wait, n)
+		if !kept {
+			<-w.slots.free // soon: who has one either sends, or waits no longer than we did
+		}
+		if !again {
 			w.returned(b)
 			return
 		}
