@@ -1,0 +1,45 @@
+// Package provision gives a board that holds only the bootstrap certificate a
+// credential and a registry entry of its own, if and only if a validation step says
+// yes.
+//
+//	board ══mTLS══▶ Server ──Request──▶ Desk ──▶ caps ─▶ lists ─▶ claim ─▶ Webhook
+//	        EST or JSON (RFC 7030)        │                                    │
+//	              ▲                       ▼                                    ▼
+//	              │                   Authority ──certificate──▶ Store: claim, device,
+//	              └────────── answer ◀──────────────────────── credential and audit record,
+//	                                                                 in one transaction
+//
+// Three kinds of certificate, from three roots, each good for one thing:
+//
+//	bootstrap   the same on every board of a profile    asks to be enrolled, nothing else
+//	device      one board's; its key's public half is    proves the board here when it renews;
+//	            the device's credential                  MQTT and HTTP are told a token, as ever
+//	server      the gateway's                            pinned by boards beside the bootstrap
+//
+// A request is decided in this order, and the first no is the answer. It fails closed:
+// what cannot be decided is refused for now (503), never granted.
+//
+//	profile      known, enabled; the bootstrap certificate pinned and not revoked   403
+//	request      key of an allowed kind, proof of possession, identifiers            400
+//	caps         a certificate's, an address's, a serial prefix's rate; devices      429
+//	deny list    by serial or MAC; deny wins                                         403
+//	allow list   when lists are on; an empty one denies all; the unit's secret       403
+//	claim        the same key: the same answer for ever; another key: by policy      409
+//	webhook      ALLOW, DENY or PENDING; anything else is no answer                  403 202 503
+//	commit       all of it again, under the claim's lock
+//
+// A claim is a (profile, serial):
+//
+//	        ALLOW                      first connection
+//	none ──────────▶ claimed ────────────────────────────▶ active
+//	 │  PENDING                                              ▲  │ renewal: a second
+//	 ├──────────▶ pending ── approve ──▶ (asks again) ──▶ claimed │ credential, the first
+//	 │                └───── deny ─────▶ denied                   ▼ goes when the new one is used
+//	 └ reset, by an operator, makes it none: the device's credential goes with it
+//
+// What may fail, and what then happens: a lost answer is asked for again with the same
+// key and is the same, byte for byte. A certificate that was signed but not committed
+// is worth nothing: a certificate counts only while a claim names it. A board that lost
+// its key before it ever connected stays locked out until an operator resets the claim,
+// unless its profile lets it replace a key that never connected.
+package provision
