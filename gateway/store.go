@@ -114,7 +114,7 @@ type Admin interface {
 	DeleteRegistry(ctx context.Context, actor string, key RegistryKey) error // ErrInUse
 	Registries(ctx context.Context, project, location string, page Page) ([]*Registry, string, error)
 
-	CreateDevice(ctx context.Context, actor string, d *Device) (*Device, error) // the store gives the number
+	CreateDevice(ctx context.Context, actor string, d *Device) (*Device, error) // with d.Number, or 0 for a new one
 	UpdateDevice(ctx context.Context, actor string, key DeviceKey, change func(*Device) error) (*Device, error)
 	DeleteDevice(ctx context.Context, actor string, key DeviceKey) error // ErrInUse: a gateway with bound devices
 	Devices(ctx context.Context, key RegistryKey, filter DeviceFilter, page Page) ([]*Device, string, error)

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"cloud.google.com/go/iot/apiv1/iotpb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"iotbridge/gateway"
@@ -26,12 +28,16 @@ func (s methods) CreateDevice(ctx context.Context, req *iotpb.CreateDeviceReques
 	case given.GetConfig().GetVersion() != 0:
 		return nil, invalid("device.config.version", "must be 0: the first is 1")
 	}
+	if err := mayNumber(ctx, key, given.GetNumId()); err != nil {
+		return nil, err
+	}
 	r, err := s.Admin.Registry(ctx, key)
 	if err != nil {
 		return nil, err
 	}
 	d := &gateway.Device{
 		Key:       gateway.DeviceKey{RegistryKey: key, Device: given.GetId()},
+		Number:    given.GetNumId(),
 		IsGateway: given.GetGatewayConfig().GetGatewayType() == iotpb.GatewayType_GATEWAY,
 		Config:    gateway.Config{Data: given.GetConfig().GetBinaryData()},
 	}
@@ -40,6 +46,17 @@ func (s methods) CreateDevice(ctx context.Context, req *iotpb.CreateDeviceReques
 	}
 	made, err := s.Admin.CreateDevice(ctx, operators.From(ctx).Name, d)
 	return deviceMessage(made), err
+}
+
+// mayNumber says whether the caller may wish for a device's number, which IoT Core
+// gave alone: a device that comes from there keeps it. All registries share the
+// numbers, so who operates one of them could take those of others, or try out which
+// are theirs.
+func mayNumber(ctx context.Context, key gateway.RegistryKey, number uint64) error {
+	if number == 0 || operators.From(ctx).Reaches("projects/"+key.Project+"/locations/"+key.Location) {
+		return nil
+	}
+	return status.Error(codes.PermissionDenied, "device.num_id: all registries share the numbers: leave it out, or let an admin of the whole location create the device")
 }
 
 func (s methods) GetDevice(ctx context.Context, req *iotpb.GetDeviceRequest) (*iotpb.Device, error) {

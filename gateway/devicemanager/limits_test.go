@@ -164,7 +164,7 @@ func TestR6_OnlyWhatAnUpdateMayChange(t *testing.T) {
 		"id": "device2", "numId": "2577321808646966", "lastEventTime": "2020-01-01T00:00:00Z",
 		"state": object{"binaryData": "eA=="}, "lastErrorStatus": object{"code": 1},
 	})
-	if made["numId"] == "2577321808646966" || made["lastEventTime"] != nil || made["state"] != nil || made["lastErrorStatus"] != nil {
+	if made["numId"] != "2577321808646966" || made["lastEventTime"] != nil || made["state"] != nil || made["lastErrorStatus"] != nil {
 		t.Errorf("created: %v", made)
 	}
 	for _, bad := range []object{
@@ -177,6 +177,9 @@ func TestR6_OnlyWhatAnUpdateMayChange(t *testing.T) {
 		{"id": mine.Num()},
 		{"id": "device3", "config": object{"version": "1"}},
 		{"id": "device3", "logLevel": 7},
+		{"id": "device3", "numId": "257732180864696"},
+		{"id": "device3", "numId": "9007199254740993"},
+		{"id": "device3", "numId": "-1"},
 		{"id": "device3", "gatewayConfig": object{"gatewayAuthMethod": "ASSOCIATION_ONLY"}},
 	} {
 		b.want(t, http.StatusBadRequest, http.MethodPost, devices, bad)

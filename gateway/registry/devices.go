@@ -2,29 +2,14 @@ package registry
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"math/big"
 	"strings"
 	"time"
 
 	"iotbridge/gateway"
+	"iotbridge/schema"
 )
-
-// Numbers are drawn where IoT Core's were seen: 16 digits, below 2^53.
-const (
-	firstNumber = 2_500_000_000_000_000
-	lastNumber  = 3_300_000_000_000_000
-)
-
-func drawNumber() (int64, error) {
-	n, err := rand.Int(rand.Reader, big.NewInt(lastNumber-firstNumber+1))
-	if err != nil {
-		return 0, err
-	}
-	return firstNumber + n.Int64(), nil
-}
 
 // settings is what operators decide of a device, as its row keeps it.
 type settings struct {
@@ -66,11 +51,16 @@ func (now settings) since(before settings) (action, fields string) {
 	return action, strings.Join(names, ", ")
 }
 
-// CreateDevice makes a device, gives it a number that no device ever had, and makes
-// its config version 1 of d.Config.Data.
+// CreateDevice makes a device with a number that no device ever had, and makes its
+// config version 1 of d.Config.Data. The number is d.Number if there is one, and
+// otherwise drawn. ErrExists when the name or the wished number is taken; a number is,
+// for ever, by the first device that had it.
 func (s *Store) CreateDevice(ctx context.Context, actor string, d *gateway.Device) (made *gateway.Device, err error) {
 	if err := checkDevice(d); err != nil {
 		return nil, err
+	}
+	if d.Number != 0 && !schema.ValidNumID(d.Num()) {
+		return nil, invalid("num_id", "%d: want 16 digits, below 2^53; or none, for a new one", d.Number)
 	}
 	if err := checkSize("config.binary_data", d.Config.Data, maxConfig); err != nil {
 		return nil, err
@@ -101,22 +91,18 @@ func (s *Store) CreateDevice(ctx context.Context, actor string, d *gateway.Devic
 }
 
 func (s *Store) insertDevice(ctx context.Context, t *tx, registry int64, d *gateway.Device, now int64) (int64, error) {
-	set := settingsOf(d)
-	for {
-		number, err := drawNumber()
-		if err != nil {
-			return 0, err
-		}
-		n, err := t.exec(ctx, `INSERT INTO devices (number, registry, name, credentials, blocked, metadata, log_level, is_gateway, auth_method, created, updated)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) ON CONFLICT (number) DO NOTHING`, number, registry, d.Key.Device,
-			set.credentials, set.blocked, set.metadata, set.logLevel, d.IsGateway, set.authMethod, now)
-		if s.engine.taken(err) {
-			return 0, fmt.Errorf("%s: %w", d.Key, gateway.ErrExists)
-		}
-		if err != nil || n == 1 {
-			return number, err
-		}
+	number, err := t.takeNumber(ctx, d.Number)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", d.Key, err)
 	}
+	set := settingsOf(d)
+	_, err = t.exec(ctx, `INSERT INTO devices (number, registry, name, credentials, blocked, metadata, log_level, is_gateway, auth_method, created, updated)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)`, number, registry, d.Key.Device,
+		set.credentials, set.blocked, set.metadata, set.logLevel, d.IsGateway, set.authMethod, now)
+	if s.engine.taken(err) {
+		err = fmt.Errorf("%s: %w", d.Key, gateway.ErrExists)
+	}
+	return number, err
 }
 
 // UpdateDevice lets change decide on the device as it is. Credentials, blocking,
