@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"time"
 )
 
 // version is set by a release build: -ldflags "-X iotbridge/internal/buildinfo.version=v1.2.3".
@@ -12,9 +13,10 @@ var version string
 
 // Build names one build.
 type Build struct {
-	Version  string // a release, a module version, or "devel"
-	Revision string // the commit, "-dirty" after it when the tree was; "" when unknown
-	Go       string // the toolchain
+	Version  string    // a release, a module version, or "devel"
+	Revision string    // the commit, "-dirty" after it when the tree was; "" when unknown
+	Go       string    // the toolchain
+	Time     time.Time // of the commit; zero when unknown
 }
 
 // Current is the build of this process.
@@ -40,6 +42,8 @@ func (b Build) with(info *debug.BuildInfo) Build {
 			b.Revision = s.Value
 		case s.Key == "vcs.modified" && s.Value == "true":
 			dirty = "-dirty"
+		case s.Key == "vcs.time":
+			b.Time, _ = time.Parse(time.RFC3339, s.Value) // zero when it is none
 		}
 	}
 	if b.Revision != "" {

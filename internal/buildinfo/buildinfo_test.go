@@ -4,10 +4,11 @@ import (
 	"runtime/debug"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestWhereTheVersionComesFrom(t *testing.T) {
-	vcs := []debug.BuildSetting{{Key: "vcs.revision", Value: "abc123"}, {Key: "vcs.modified", Value: "true"}}
+	vcs := []debug.BuildSetting{{Key: "vcs.revision", Value: "abc123"}, {Key: "vcs.modified", Value: "true"}, {Key: "vcs.time", Value: "2026-11-23T10:00:00Z"}}
 	for _, c := range []struct {
 		name string
 		flag string
@@ -18,7 +19,7 @@ func TestWhereTheVersionComesFrom(t *testing.T) {
 		{"without module version", "", debug.BuildInfo{}, Build{Version: "devel"}},
 		{"go install at a version", "", debug.BuildInfo{Main: debug.Module{Version: "v1.2.3"}}, Build{Version: "v1.2.3"}},
 		{"a release's -X wins", "v2.0.0", debug.BuildInfo{Main: debug.Module{Version: "v1.2.3"}}, Build{Version: "v2.0.0"}},
-		{"a dirty tree shows", "v2.0.0", debug.BuildInfo{Settings: vcs}, Build{Version: "v2.0.0", Revision: "abc123-dirty"}},
+		{"a dirty tree shows", "v2.0.0", debug.BuildInfo{Settings: vcs}, Build{Version: "v2.0.0", Revision: "abc123-dirty", Time: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)}},
 		{"a clean tree too", "", debug.BuildInfo{Settings: vcs[:1]}, Build{Version: "devel", Revision: "abc123"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
