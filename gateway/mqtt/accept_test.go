@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -102,7 +103,7 @@ func TestM23_NoOtherProtocolOnThePort(t *testing.T) {
 		}
 		raw.Write([]byte(text))
 		raw.SetReadDeadline(time.Now().Add(patience))
-		if _, err := io.ReadAll(raw); errors.Is(err, context.DeadlineExceeded) {
+		if _, err := io.ReadAll(raw); errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Error("still open")
 		}
 		raw.Close()

@@ -18,6 +18,7 @@ type client struct {
 	raw  net.Conn
 	conn *tls.Conn
 	in   *bufio.Reader
+	wait time.Duration
 }
 
 // reply is a packet of the server.
@@ -26,7 +27,7 @@ type reply struct {
 	body []byte
 }
 
-const patience = 10 * time.Second // for what must come
+const patience = time.Minute // for what must come; in a bubble 10 s, which are exact
 
 func (s *site) dial() *client {
 	s.t.Helper()
@@ -42,8 +43,10 @@ func (s *site) dial() *client {
 func dial(l net.Listener) (*client, error) {
 	var raw net.Conn
 	var err error
+	wait := patience
 	if p, ok := l.(*pipes); ok {
 		raw, err = p.dial()
+		wait = 10 * time.Second
 	} else {
 		raw, err = net.Dial("tcp", l.Addr().String())
 	}
@@ -51,7 +54,7 @@ func dial(l net.Listener) (*client, error) {
 		return nil, err
 	}
 	conn := tls.Client(raw, clientTLS())
-	return &client{raw: raw, conn: conn, in: bufio.NewReader(conn)}, conn.Handshake()
+	return &client{raw: raw, conn: conn, in: bufio.NewReader(conn), wait: wait}, conn.Handshake()
 }
 
 // connect returns a client that was accepted.
@@ -74,7 +77,7 @@ func (c *client) send(b []byte) {
 
 // read returns the next packet; io.EOF when the server has closed.
 func (c *client) read() (reply, error) {
-	c.conn.SetReadDeadline(time.Now().Add(patience))
+	c.conn.SetReadDeadline(time.Now().Add(c.wait))
 	head, err := c.in.ReadByte()
 	if err != nil {
 		return reply{}, err
@@ -91,7 +94,7 @@ func (c *client) read() (reply, error) {
 // expect reads so many bytes and compares them.
 func (c *client) expect(want string) {
 	c.t.Helper()
-	c.conn.SetReadDeadline(time.Now().Add(patience))
+	c.conn.SetReadDeadline(time.Now().Add(c.wait))
 	got := make([]byte, len(want))
 	n, err := io.ReadFull(c.in, got)
 	if err != nil || string(got) != want {

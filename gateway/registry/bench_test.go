@@ -36,6 +36,13 @@ func BenchmarkFleet(b *testing.B) {
 			}
 		}
 	})
+	b.Run("Lookup", func(b *testing.B) {
+		for i := 0; b.Loop(); i++ {
+			if _, _, err := w.Lookup(ctx, w.device(fmt.Sprintf("device%06d", i*7919%fleet))); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 	b.Run("DeviceByNumber", func(b *testing.B) {
 		for i := 0; b.Loop(); i++ {
 			if _, err := w.Device(ctx, w.device(fmt.Sprint(2500000000000000+i*7919%fleet))); err != nil {

@@ -9,6 +9,9 @@ import (
 	"iotbridge/gateway"
 )
 
+// B39: a change is not later than 5 s when its notification is lost.
+const _ = uint(5*time.Second - pollEvery)
+
 func TestEarAsksForWhatIsMissing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &sharedBus{}

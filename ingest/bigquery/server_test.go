@@ -234,7 +234,7 @@ func newSink(t testing.TB, s *server, with Settings) *Sink {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := sink.Close(ctx); err != nil {
 			t.Error(err)

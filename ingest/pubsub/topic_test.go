@@ -38,7 +38,7 @@ func TestB61_TopicTakesAllThatWasRejected(t *testing.T) {
 		t.Fatal(err)
 	}
 	subscriber := pubsubpb.NewSubscriberClient(conn)
-	back := &pubsubpb.Subscription{Name: "projects/p/subscriptions/rejected", Topic: topic.Name}
+	back := &pubsubpb.Subscription{Name: "projects/p/subscriptions/rejected", Topic: topic.Name, AckDeadlineSeconds: 600} // nothing comes twice
 	if _, err := subscriber.CreateSubscription(ctx, back); err != nil {
 		t.Fatal(err)
 	}

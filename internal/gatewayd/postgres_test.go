@@ -103,7 +103,7 @@ func startPostgres() (address string, err error) {
 		os.RemoveAll(dir)
 	}
 	address = "postgres://tester@/postgres?host=" + dir
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(2 * time.Minute); ; {
 		c, err := pgx.Connect(context.Background(), address)
 		if err == nil {
 			return address, c.Close(context.Background())
