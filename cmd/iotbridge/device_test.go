@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"os"
 	"strings"
@@ -19,8 +20,9 @@ import (
 	"iotbridge/internal/site"
 )
 
-// keygen makes ec_private.pem and ec_public.pem, as openssl does.
-func keygen(ts *testscript.TestScript, _ bool, _ []string) {
+// keygen makes ec_private.pem and ec_public.pem, as openssl does. In a file, the public
+// one takes the place of the JSON string "PUBLIC KEY": keygen [FILE].
+func keygen(ts *testscript.TestScript, _ bool, args []string) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	ts.Check(err)
 	private, err := x509.MarshalECPrivateKey(key)
@@ -29,6 +31,11 @@ func keygen(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(err)
 	for name, block := range map[string]*pem.Block{"ec_private.pem": {Type: "EC PRIVATE KEY", Bytes: private}, "ec_public.pem": {Type: "PUBLIC KEY", Bytes: public}} {
 		ts.Check(os.WriteFile(ts.MkAbs(name), pem.EncodeToMemory(block), 0o600))
+	}
+	for _, name := range args {
+		text, err := json.Marshal(ts.ReadFile("ec_public.pem"))
+		ts.Check(err)
+		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(strings.ReplaceAll(ts.ReadFile(name), `"PUBLIC KEY"`, string(text))), 0o600))
 	}
 }
 

@@ -57,9 +57,9 @@ func (c *devicesImport) report(out io.Writer, steps []migrate.Step, registry str
 	return nil
 }
 
-// tellChanges says what changes for devices that go over.
+// tellChanges says what changes for devices that go over, and what does not.
 func tellChanges(out io.Writer, steps []migrate.Step, registry string) {
-	moved, numbered := 0, 0
+	moved, kept, numbered := 0, 0, 0
 	for i := range steps {
 		s := &steps[i]
 		if s.Verdict != migrate.Create && s.Verdict != migrate.Created {
@@ -68,15 +68,22 @@ func tellChanges(out io.Writer, steps []migrate.Step, registry string) {
 		if s.From != "" && s.From != registry {
 			moved++
 		}
-		if s.GetNumId() != 0 && s.GetNumId() != s.Number {
+		switch {
+		case s.GetNumId() == 0:
+		case s.KeepsNumber():
+			kept++
+		default:
 			numbered++
 		}
 	}
-	if moved > 0 {
-		fmt.Fprintf(out, "%d of them come from another registry: their client ids begin with %s/devices/ from now on\n", moved, registry)
+	if kept > 0 {
+		fmt.Fprintf(out, "%d of them keep their number\n", kept)
 	}
 	if numbered > 0 {
 		fmt.Fprintf(out, "%d of them get another number: what connects by number, as DEVICE_ID in gcp_iot_config.txt, needs the new one; --json tells both\n", numbered)
+	}
+	if moved > 0 {
+		fmt.Fprintf(out, "%d of them come from another registry: their client ids begin with %s/devices/ from now on\n", moved, registry)
 	}
 }
 

@@ -3,6 +3,7 @@ package migrate
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync/atomic"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/googleapis/gax-go/v2"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/api/googleapi"
+	"google.golang.org/protobuf/proto"
 )
 
 // calls is how many devices are created at once.
@@ -40,21 +42,33 @@ func Apply(ctx context.Context, api Registrar, registry string, steps []Step, do
 }
 
 func (s *Step) apply(ctx context.Context, api Registrar, registry string) {
-	made, err := api.CreateDevice(ctx, &iotpb.CreateDeviceRequest{Parent: registry, Device: s.Device.Device})
-	var refused *googleapi.Error
-	if errors.As(err, &refused) && refused.Code == http.StatusConflict { // since the plan was made, or by the run that was cut off
-		if there, gerr := api.GetDevice(ctx, &iotpb.GetDeviceRequest{Name: registry + "/devices/" + s.GetId()}); gerr == nil {
+	given := proto.CloneOf(s.Device.Device)
+	given.NumId = s.wish()
+	made, err := api.CreateDevice(ctx, &iotpb.CreateDeviceRequest{Parent: registry, Device: given})
+	if answered(err, http.StatusConflict) {
+		there, gerr := api.GetDevice(ctx, &iotpb.GetDeviceRequest{Name: registry + "/devices/" + s.GetId()})
+		switch {
+		case gerr == nil: // since the plan was made, or by the run that was cut off
 			s.compare(there)
+			return
+		case answered(gerr, http.StatusNotFound) && given.NumId != 0:
+			s.Verdict, s.Why = Collides, fmt.Sprintf("its number %d is another device's, or was a deleted one's", given.NumId)
 			return
 		}
 	}
+	var refused *googleapi.Error
 	switch {
 	case err != nil && ctx.Err() != nil: // cut off; it may be there
-	case refused != nil:
+	case errors.As(err, &refused):
 		s.Verdict, s.Why = Failed, refused.Message
 	case err != nil:
 		s.Verdict, s.Why = Failed, err.Error()
 	default:
 		s.Verdict, s.Number = Created, made.GetNumId()
 	}
+}
+
+func answered(err error, code int) bool {
+	var refused *googleapi.Error
+	return errors.As(err, &refused) && refused.Code == code
 }

@@ -128,3 +128,36 @@ func TestWhatWasCutOffIsDoneTheNextTime(t *testing.T) {
 		t.Errorf("%d are there", got)
 	}
 }
+
+// What the plan cannot know: the numbers of other registries, and of deleted devices.
+func TestNumbersThatAreTakenAreTold(t *testing.T) {
+	client, parent := manager(t)
+	const old = 2928540609735937
+	device := from("", "device1")
+	device.NumId = old
+	apply := func(d Device) Step {
+		t.Helper()
+		steps := Plan([]Device{d}, nil, time.Now())
+		Apply(t.Context(), client, parent, steps, new(atomic.Int64))
+		return steps[0]
+	}
+	if s := apply(device); s.Verdict != Created || s.Number != old || !s.KeepsNumber() {
+		t.Fatalf("%s, %q, number %d", s.Verdict, s.Why, s.Number)
+	}
+	if s := apply(device); s.Verdict != Present || s.Number != old {
+		t.Errorf("again, with a plan from before: %s, %q, number %d", s.Verdict, s.Why, s.Number)
+	}
+	if err := client.DeleteDevice(t.Context(), &iotpb.DeleteDeviceRequest{Name: parent + "/devices/device1"}); err != nil {
+		t.Fatal(err)
+	}
+	if s := apply(device); s.Verdict != Collides || !strings.Contains(s.Why, "2928540609735937") {
+		t.Errorf("a deleted device's: %s, %q", s.Verdict, s.Why)
+	}
+	device.Renumber = true
+	if s := apply(device); s.Verdict != Created || s.Number == old || s.Number == 0 || s.KeepsNumber() {
+		t.Errorf("with a new one: %s, %q, number %d", s.Verdict, s.Why, s.Number)
+	}
+	if device.NumId != old {
+		t.Error("what it was is forgotten")
+	}
+}

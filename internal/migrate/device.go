@@ -5,18 +5,30 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
 	"cloud.google.com/go/iot/apiv1/iotpb"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"iotbridge/schema"
 )
 
 // Device is one that a file has, as CreateDevice takes it.
 type Device struct {
 	*iotpb.Device        // id, number, keys, blocked, metadata, log level, gateway's role, latest config
 	From          string // projects/P/locations/L/registries/R; "" when the file does not say
+	Renumber      bool   // it is to get a new number, whatever it had
+}
+
+// wish is the number that it is to have; 0 is a new one.
+func (d *Device) wish() uint64 {
+	if n := d.GetNumId(); !d.Renumber && schema.ValidNumID(strconv.FormatUint(n, 10)) {
+		return n
+	}
+	return 0
 }
 
 // members tell the forms apart.
@@ -78,7 +90,7 @@ func fromManager(raw json.RawMessage) (Device, error) {
 	if g := d.GetGatewayConfig(); g.GetGatewayType() == iotpb.GatewayType_GATEWAY {
 		kept.GatewayConfig = &iotpb.GatewayConfig{GatewayType: g.GetGatewayType(), GatewayAuthMethod: g.GetGatewayAuthMethod()}
 	}
-	return Device{kept, from}, nil
+	return Device{Device: kept, From: from}, nil
 }
 
 // fromEMQX reads a device as EMQX's own API takes and lists it.

@@ -17,7 +17,7 @@ type Verdict string
 const (
 	Create   Verdict = "create"
 	Present  Verdict = "present"  // it is there, with these keys
-	Collides Verdict = "collides" // its id is another device's
+	Collides Verdict = "collides" // its id or its number is another device's
 	Refused  Verdict = "refused"  // no registry takes it
 	Created  Verdict = "created"
 	Failed   Verdict = "failed" // the gateway said no, or nothing
@@ -29,13 +29,17 @@ type Step struct {
 	Verdict
 	Why    string // unless it is created
 	Note   string // what is otherwise than it was
-	Number uint64 // that it got; 0 until it is created
+	Number uint64 // that it has in the registry; 0 until it is there
 }
 
 // Plan decides on each device, in their order. there is the registry as it is, by id.
+// Which numbers other registries have, and deleted devices had, only Apply learns.
 func Plan(devices []Device, there map[string]*iotpb.Device, now time.Time) []Step {
 	steps := make([]Step, len(devices))
-	taken := map[string]int{} // id: which step has it
+	taken, numbers := map[string]int{}, map[uint64]string{} // id: which step has it; number: who
+	for id, d := range there {
+		numbers[d.GetNumId()] = id
+	}
 	for i, d := range devices {
 		s := &steps[i]
 		s.Device = d
@@ -49,9 +53,26 @@ func Plan(devices []Device, there map[string]*iotpb.Device, now time.Time) []Ste
 		default:
 			taken[d.GetId()] = i
 			s.decide(there[d.GetId()], now)
+			s.number(numbers)
 		}
 	}
 	return steps
+}
+
+// number looks whether a device that is to be created can have its number, and books it.
+func (s *Step) number(taken map[uint64]string) {
+	wish := s.wish()
+	switch other := taken[wish]; {
+	case s.Verdict != Create:
+	case wish == 0:
+		if s.GetNumId() != 0 && !s.Renumber {
+			s.note("it gets a new number: its own has not 16 digits")
+		}
+	case other != "":
+		s.Verdict, s.Why = Collides, fmt.Sprintf("its number %d is that of %s", wish, other)
+	default:
+		taken[wish] = s.GetId()
+	}
 }
 
 // decide compares a device with the one of its id that is there; nil is none.
@@ -78,10 +99,21 @@ func (s *Step) decide(there *iotpb.Device, now time.Time) {
 // compare decides on a device whose id is taken.
 func (s *Step) compare(there *iotpb.Device) {
 	if sameKeys(s.Device.Device, there) {
-		s.Verdict, s.Why = Present, "it is there already"
+		s.Verdict, s.Why, s.Number = Present, "it is there already", there.GetNumId()
+		if wish := s.wish(); wish != 0 && wish != s.Number {
+			s.Why = fmt.Sprintf("it is there already, with the number %d", s.Number)
+		}
 	} else {
 		s.Verdict, s.Why = Collides, "the registry has a device of this id, with other keys"
 	}
+}
+
+// KeepsNumber says whether its number is, or is to be, what it was.
+func (s *Step) KeepsNumber() bool {
+	if s.Number != 0 {
+		return s.Number == s.GetNumId()
+	}
+	return s.wish() != 0
 }
 
 func (s *Step) note(text string) {

@@ -49,7 +49,7 @@ func certified(t *testing.T, k *ecdsa.PrivateKey, until time.Time) *iotpb.Device
 }
 
 func from(registry, id string, credentials ...*iotpb.DeviceCredential) Device {
-	return Device{&iotpb.Device{Id: id, Credentials: credentials}, registry}
+	return Device{Device: &iotpb.Device{Id: id, Credentials: credentials}, From: registry}
 }
 
 func TestEachDeviceHasItsVerdict(t *testing.T) {
@@ -116,5 +116,46 @@ func TestEachDeviceHasItsVerdict(t *testing.T) {
 	s = Plan([]Device{from("A", "there", certified(t, own, now.Add(time.Minute)))}, there, now)
 	if s[0].Verdict != Present {
 		t.Errorf("%s, %s, want it to be present", s[0].Verdict, s[0].Why)
+	}
+}
+
+func TestNumbersGoOver(t *testing.T) {
+	const old, other, theirs = 2928540609735937, 2928540609735938, 2928540609735939
+	device := func(id string, number uint64) Device {
+		d := from("A", id)
+		d.NumId = number
+		return d
+	}
+	renumbered := device("renumbered", old)
+	renumbered.Renumber = true
+	there := map[string]*iotpb.Device{
+		"there":  {Id: "there", NumId: theirs},
+		"there2": {Id: "there2", NumId: theirs + 1},
+	}
+	steps := Plan([]Device{
+		device("kept", old), device("same-number", old), renumbered, device("none", 0), device("short", 17),
+		device("of-another", theirs), device("there", theirs), device("there2", other), device("a+b", other), device("free", other),
+	}, there, now)
+	for i, want := range []struct {
+		verdict   Verdict
+		why, note string
+		keeps     bool
+	}{
+		{verdict: Create, keeps: true},
+		{verdict: Collides, why: "its number 2928540609735937 is that of kept"},
+		{verdict: Create},
+		{verdict: Create},
+		{verdict: Create, note: "a new number"},
+		{verdict: Collides, why: "its number 2928540609735939 is that of there"},
+		{verdict: Present, why: "there already", keeps: true},
+		{verdict: Present, why: "there already, with the number 2928540609735940"},
+		{verdict: Refused},
+		{verdict: Create, keeps: true}, // what is refused takes no number
+	} {
+		s := &steps[i]
+		if s.Verdict != want.verdict || !strings.Contains(s.Why, want.why) || !strings.Contains(s.Note, want.note) ||
+			s.Verdict != Refused && s.Verdict != Collides && s.KeepsNumber() != want.keeps {
+			t.Errorf("%s: %s, %q, %q, keeps its number: %v, want %+v", s.GetId(), s.Verdict, s.Why, s.Note, s.KeepsNumber(), want)
+		}
 	}
 }
