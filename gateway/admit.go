@@ -85,34 +85,26 @@ func (b *Bridge) find(ctx context.Context, key DeviceKey, recall bool) (*Registr
 	b.mu.Lock()
 	changes := b.memory.changes
 	b.mu.Unlock()
-	r, noRegistry := b.Directory.Registry(ctx, key.RegistryKey)
-	d, noDevice := b.Directory.Device(ctx, key)
+	r, d, err := b.Directory.Lookup(ctx, key)
 
 	now := time.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
-	case noRegistry == nil:
-		r = b.memory.keepRegistry(r.admitted(), now, changes)
-	case errors.Is(noRegistry, ErrNotFound):
-		b.memory.forgetRegistry(key.RegistryKey)
-		return nil, &Device{}, refuse(UnknownRegistry)
-	default:
-		if r = b.memory.registry(key.RegistryKey, now); r == nil || !recall {
-			return nil, &Device{}, storeFault
-		}
-	}
-	switch {
-	case noDevice == nil:
+	case err == nil:
 		d = d.admitted()
 		b.memory.keepDevice(d, now, changes)
-	case errors.Is(noDevice, ErrNotFound):
+		return b.memory.keepRegistry(r.admitted(), now, changes), d, nil
+	case errors.Is(err, ErrNotFound) && r == nil:
+		b.memory.forgetRegistry(key.RegistryKey)
+		return nil, &Device{}, refuse(UnknownRegistry)
+	case errors.Is(err, ErrNotFound):
 		b.memory.forgetDevice(key)
-		return r, &Device{}, refuse(UnknownDevice)
-	default:
-		if d = b.memory.device(key, now); d == nil || !recall {
-			return r, &Device{}, storeFault
-		}
+		return b.memory.keepRegistry(r.admitted(), now, changes), &Device{}, refuse(UnknownDevice)
+	}
+	r, d = b.memory.registry(key.RegistryKey, now), b.memory.device(key, now)
+	if !recall || r == nil || d == nil {
+		return nil, &Device{}, storeFault
 	}
 	return r, d, nil
 }

@@ -85,25 +85,17 @@ func (s *store) ask(ctx context.Context) error {
 	return s.fault
 }
 
-func (s *store) Registry(ctx context.Context, key gateway.RegistryKey) (*gateway.Registry, error) {
+func (s *store) Lookup(ctx context.Context, key gateway.DeviceKey) (*gateway.Registry, *gateway.Device, error) {
 	if err := s.ask(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, ok := s.registries[key]
+	r, ok := s.registries[key.RegistryKey]
 	if !ok {
-		return nil, gateway.ErrNotFound
+		s.mu.Unlock()
+		return nil, nil, gateway.ErrNotFound
 	}
-	read := *r
-	return &read, nil
-}
-
-func (s *store) Device(ctx context.Context, key gateway.DeviceKey) (*gateway.Device, error) {
-	if err := s.ask(ctx); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
+	of := *r
 	var read *gateway.Device
 	for _, d := range s.devices {
 		if d.Key.RegistryKey == key.RegistryKey && (d.Key.Device == key.Device || d.Num() == key.Device) {
@@ -117,9 +109,9 @@ func (s *store) Device(ctx context.Context, key gateway.DeviceKey) (*gateway.Dev
 		answering()
 	}
 	if read == nil {
-		return nil, gateway.ErrNotFound
+		return &of, nil, gateway.ErrNotFound
 	}
-	return read, nil
+	return &of, read, nil
 }
 
 func (s *store) Bound(ctx context.Context, gw, device uint64) (bool, error) {

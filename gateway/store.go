@@ -28,9 +28,10 @@ func (e *InvalidError) Is(target error) bool { return target == ErrInvalid }
 
 // Directory answers for admission.
 type Directory interface {
-	Registry(ctx context.Context, key RegistryKey) (*Registry, error)
-	// Device finds by name or by number.
-	Device(ctx context.Context, key DeviceKey) (*Device, error)
+	// Lookup finds a device, by name or by number, and its registry, as an Admission
+	// has them. With ErrNotFound it returns the registry, unless that is not there
+	// either.
+	Lookup(ctx context.Context, key DeviceKey) (*Registry, *Device, error)
 	// Bound says whether a device may be attached to a gateway; both by number.
 	Bound(ctx context.Context, gateway, device uint64) (bool, error)
 }
@@ -59,7 +60,8 @@ type Bus interface {
 	// at every session again.
 	Watch(ctx context.Context, changed func(Change)) error
 	// Claim makes instance the holder of the device's one session, and tells the
-	// one before. Epochs of a device grow.
+	// one before. Epochs of a device grow. Whether a device is still there that was
+	// found just now, the caller learns from its Changes.
 	Claim(ctx context.Context, device uint64, instance string) (epoch int64, err error)
 	// Release ends a claim, unless a later one has taken its place.
 	Release(ctx context.Context, device uint64, epoch int64) error
@@ -107,6 +109,9 @@ const (
 // is answered. Pages go by opaque tokens, "" first and last.
 type Admin interface {
 	Directory
+	Registry(ctx context.Context, key RegistryKey) (*Registry, error)
+	Device(ctx context.Context, key DeviceKey) (*Device, error) // by name or by number
+
 	CreateRegistry(ctx context.Context, actor string, r *Registry) (*Registry, error)
 	// UpdateRegistry and UpdateDevice read, let change decide, and write, in one
 	// transaction; change's error ends it and is returned.

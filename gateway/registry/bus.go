@@ -25,7 +25,9 @@ func (s *Store) Watch(ctx context.Context, changed func(gateway.Change)) error {
 	return s.bus.Watch(ctx, changed)
 }
 
-// Claim numbers the device's sessions. ErrNotFound when there is no such device.
+// Claim numbers the device's sessions. It does not look whether the device is still
+// there: who claims has just found it, and is told when it is deleted. ErrNotFound
+// when the claim could not be kept without it.
 func (s *Store) Claim(ctx context.Context, device uint64, instance string) (epoch int64, err error) {
 	epoch, err = s.bus.Claim(ctx, device, instance)
 	return epoch, s.engine.explain(err)

@@ -27,6 +27,7 @@ var suite = []struct {
 	{"Registries", registries},
 	{"RegistryLimits", registryLimits},
 	{"Devices", devices},
+	{"Lookup", lookup},
 	{"NamesAndNumbers", namesAndNumbers},
 	{"Numbers", numbers},
 	{"NumbersAtOnce", numbersAtOnce},

@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 
 	"go.uber.org/zap"
 	"modernc.org/sqlite"
@@ -21,15 +22,15 @@ var ErrLocked = errors.New("is in use by another process: stop that one, or let 
 // sqliteFile is the embedded engine. One connection writes, and syncs each commit;
 // the others only read, what was committed when they began.
 type sqliteFile struct {
-	file  string
-	lock  *os.File
-	reads *sql.DB
+	file    string
+	lock    *os.File
+	reads   *sql.DB
+	spelled sync.Map // query → SQLite's
 }
 
 func openFile(ctx context.Context, file string, log *zap.Logger) (_ *Store, err error) {
 	e := &sqliteFile{file: file}
-	s := &Store{engine: e, log: log}
-	s.bus = newLocalBus(s)
+	s := &Store{engine: e, log: log, bus: newLocalBus()}
 	defer func() {
 		if err != nil {
 			err = e.explain(err)
@@ -84,7 +85,15 @@ func uri(file string) string { return "file:" + (&url.URL{Path: file}).EscapedPa
 var sqliteWords = strings.NewReplacer("$", "?", "json_array_elements_text(", "json_each(", "json_array_elements(", "json_each(", "::json", "",
 	toHold, "", toChange, "", toDelete, "")
 
-func (e *sqliteFile) spell(query string) string { return sqliteWords.Replace(query) }
+// spell remembers: there are as many queries as this package has texts.
+func (e *sqliteFile) spell(query string) string {
+	if s, ok := e.spelled.Load(query); ok {
+		return s.(string)
+	}
+	s := sqliteWords.Replace(query)
+	e.spelled.Store(query, s)
+	return s
+}
 
 func (e *sqliteFile) taken(err error) bool {
 	var se *sqlite.Error
