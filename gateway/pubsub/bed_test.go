@@ -8,12 +8,15 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"go.uber.org/goleak"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/test/bufconn"
 
 	"iotbridge/gateway"
 	"iotbridge/gateway/pubsub"
@@ -43,12 +46,39 @@ type bed struct {
 
 func newBed(t testing.TB, change ...func(*pubsub.Publisher)) *bed {
 	t.Helper()
-	b := &bed{}
-	server, err := local.Open(filepath.Join(t.TempDir(), "pubsub.db"), local.Options{Faults: &b.faults})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	conn, err := pubsub.Dial(t.Context(), l.Addr().String())
+	return serve(t, l, conn, err, change)
+}
+
+// bubble is a test in time that passes when nothing else happens. Its bed has a pipe
+// for a port.
+func bubble(t *testing.T, test func(t *testing.T, newBed func(change ...func(*pubsub.Publisher)) *bed)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		test(t, func(change ...func(*pubsub.Publisher)) *bed {
+			l := bufconn.Listen(1 << 20)
+			conn, err := dialPipe(l)
+			return serve(t, l, conn, err, change)
+		})
+	})
+}
+
+func dialPipe(l *bufconn.Listener) (*grpc.ClientConn, error) {
+	return grpc.NewClient("passthrough:///bufconn", grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) }))
+}
+
+func serve(t testing.TB, l net.Listener, conn *grpc.ClientConn, err error, change []func(*pubsub.Publisher)) *bed {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bed{conn: conn}
+	server, err := local.Open(filepath.Join(t.TempDir(), "pubsub.db"), local.Options{Faults: &b.faults})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,10 +96,7 @@ func newBed(t testing.TB, change ...func(*pubsub.Publisher)) *bed {
 		}
 		server.Close()
 	})
-	if b.conn, err = pubsub.Dial(t.Context(), l.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.conn.Close() })
+	t.Cleanup(func() { conn.Close() })
 	b.create(t)
 
 	b.Publisher = &pubsub.Publisher{Conn: b.conn, Holds: &b.holds}
@@ -127,7 +154,7 @@ func (a *answers) done(message string) func(error) {
 // have been answered.
 func (a *answers) wait(t testing.TB, n int) (confirmed, failed []string) {
 	t.Helper()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for {
 		a.mu.Lock()
 		answered := len(a.got)
@@ -167,7 +194,7 @@ func (b *bed) publish(a *answers, from, n int) {
 // landed returns what the topic has, once all of want is there.
 func (b *bed) landed(t testing.TB, want []string) map[string]int {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	got := map[string]int{}
 	missing := func() bool {
@@ -198,7 +225,7 @@ func (b *bed) until(t testing.TB, come func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(30 * time.Second); !come(); <-tick.C {
+	for deadline := time.Now().Add(2 * time.Minute); !come(); <-tick.C {
 		if time.Now().After(deadline) {
 			t.Fatal("it does not come about")
 		}

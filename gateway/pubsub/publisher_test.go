@@ -60,68 +60,72 @@ func TestB26_PassingFaultsAreOutlived(t *testing.T) {
 }
 
 func TestB26_AnOutageIsNeverConfirmed(t *testing.T) {
-	b, a := newBed(t, func(p *pubsub.Publisher) { p.GiveUp = 300 * time.Millisecond }), newAnswers()
-	h := b.faults.Add(fault.Rule{Method: "Publish", Err: status.Error(codes.Unavailable, "down")})
-	b.publish(a, 0, 100)
-	if confirmed, _ := a.wait(t, 100); len(confirmed) > 0 {
-		t.Errorf("%d were confirmed", len(confirmed))
-	}
-	if h.Fired() < 2 {
-		t.Errorf("the fault struck %d times", h.Fired())
-	}
-	if held := strings.Join(b.holds.Reasons(), "\n"); !strings.Contains(held, topic) {
-		t.Errorf("ready: %q", held)
-	}
-	h.Remove()
-	b.publish(a, 100, 1)
-	if confirmed, _ := a.wait(t, 101); len(confirmed) != 1 {
-		t.Errorf("it does not heal: %d confirmed", len(confirmed))
-	}
-	if held := b.holds.Reasons(); held != nil {
-		t.Errorf("held: %q", held)
-	}
+	bubble(t, func(t *testing.T, newBed func(...func(*pubsub.Publisher)) *bed) {
+		b, a := newBed(func(p *pubsub.Publisher) { p.GiveUp = 300 * time.Millisecond }), newAnswers()
+		h := b.faults.Add(fault.Rule{Method: "Publish", Err: status.Error(codes.Unavailable, "down")})
+		b.publish(a, 0, 100)
+		if confirmed, _ := a.wait(t, 100); len(confirmed) > 0 {
+			t.Errorf("%d were confirmed", len(confirmed))
+		}
+		if h.Fired() < 2 {
+			t.Errorf("the fault struck %d times", h.Fired())
+		}
+		if held := strings.Join(b.holds.Reasons(), "\n"); !strings.Contains(held, topic) {
+			t.Errorf("ready: %q", held)
+		}
+		h.Remove()
+		b.publish(a, 100, 1)
+		if confirmed, _ := a.wait(t, 101); len(confirmed) != 1 {
+			t.Errorf("it does not heal: %d confirmed", len(confirmed))
+		}
+		if held := b.holds.Reasons(); held != nil {
+			t.Errorf("held: %q", held)
+		}
+	})
 }
 
 func TestB27_AHangingTopicIsBoundedAndLeavesRoom(t *testing.T) {
-	b, a := newBed(t, func(p *pubsub.Publisher) {
-		p.MaxMessages, p.GiveUp = 2000, 2*time.Second
-	}), newAnswers()
-	const other = "projects/p/topics/other"
-	if _, err := pubsubpb.NewPublisherClient(b.conn).CreateTopic(t.Context(), &pubsubpb.Topic{Name: other}); err != nil {
-		t.Fatal(err)
-	}
-	h := b.faults.Add(fault.Rule{Method: "Publish", Hang: true, Match: func(req any) bool {
-		return req.(*pubsubpb.PublishRequest).Topic == topic
-	}})
-	before := runtime.NumGoroutine()
-	const n = 3000
-	b.publish(a, 0, n)
-	if messages, _ := b.Outstanding(); messages > 1000 {
-		t.Errorf("%d are outstanding", messages)
-	}
-	good := newAnswers()
-	b.Publish(other, nil, []byte("x"), good.done("x"))
-	if confirmed, _ := good.wait(t, 1); len(confirmed) != 1 {
-		t.Error("the other topic hangs too")
-	}
-	if more := runtime.NumGoroutine() - before; more > 100 {
-		t.Errorf("%d goroutines for one topic", more)
-	}
-	if confirmed, _ := a.wait(t, n); len(confirmed) > 0 {
-		t.Errorf("%d were confirmed", len(confirmed))
-	}
-	busy := 0
-	for _, errs := range a.got {
-		if errors.Is(errs[0], gateway.ErrBusy) {
-			busy++
+	bubble(t, func(t *testing.T, newBed func(...func(*pubsub.Publisher)) *bed) {
+		b, a := newBed(func(p *pubsub.Publisher) {
+			p.MaxMessages, p.GiveUp = 2000, 2*time.Second
+		}), newAnswers()
+		const other = "projects/p/topics/other"
+		if _, err := pubsubpb.NewPublisherClient(b.conn).CreateTopic(t.Context(), &pubsubpb.Topic{Name: other}); err != nil {
+			t.Fatal(err)
 		}
-	}
-	if busy != n-1000 {
-		t.Errorf("%d were refused", busy)
-	}
-	if h.Fired() == 0 {
-		t.Error("the fault did not strike")
-	}
+		h := b.faults.Add(fault.Rule{Method: "Publish", Hang: true, Match: func(req any) bool {
+			return req.(*pubsubpb.PublishRequest).Topic == topic
+		}})
+		before := runtime.NumGoroutine()
+		const n = 3000
+		b.publish(a, 0, n)
+		if messages, _ := b.Outstanding(); messages > 1000 {
+			t.Errorf("%d are outstanding", messages)
+		}
+		good := newAnswers()
+		b.Publish(other, nil, []byte("x"), good.done("x"))
+		if confirmed, _ := good.wait(t, 1); len(confirmed) != 1 {
+			t.Error("the other topic hangs too")
+		}
+		if more := runtime.NumGoroutine() - before; more > 100 {
+			t.Errorf("%d goroutines for one topic", more)
+		}
+		if confirmed, _ := a.wait(t, n); len(confirmed) > 0 {
+			t.Errorf("%d were confirmed", len(confirmed))
+		}
+		busy := 0
+		for _, errs := range a.got {
+			if errors.Is(errs[0], gateway.ErrBusy) {
+				busy++
+			}
+		}
+		if busy != n-1000 {
+			t.Errorf("%d were refused", busy)
+		}
+		if h.Fired() == 0 {
+			t.Error("the fault did not strike")
+		}
+	})
 }
 
 func TestB28_AnAnswerThatWasLostMeansTwiceNotNever(t *testing.T) {
@@ -140,53 +144,59 @@ func TestB28_AnAnswerThatWasLostMeansTwiceNotNever(t *testing.T) {
 }
 
 func TestB29_AQuotaIsWaitedOut(t *testing.T) {
-	b, a := newBed(t), newAnswers()
-	h := b.faults.Add(fault.Rule{Method: "Publish", Times: 3, Err: status.Error(codes.ResourceExhausted, "slower")})
-	began := time.Now()
-	b.publish(a, 0, 10)
-	confirmed, _ := a.wait(t, 10)
-	if len(confirmed) != 10 || h.Fired() != 3 || time.Since(began) < 300*time.Millisecond {
-		t.Errorf("%d confirmed after %v, struck %d times", len(confirmed), time.Since(began), h.Fired())
-	}
+	bubble(t, func(t *testing.T, newBed func(...func(*pubsub.Publisher)) *bed) {
+		b, a := newBed(), newAnswers()
+		h := b.faults.Add(fault.Rule{Method: "Publish", Times: 3, Err: status.Error(codes.ResourceExhausted, "slower")})
+		began := time.Now()
+		b.publish(a, 0, 10)
+		confirmed, _ := a.wait(t, 10)
+		if len(confirmed) != 10 || h.Fired() != 3 || time.Since(began) < 300*time.Millisecond {
+			t.Errorf("%d confirmed after %v, struck %d times", len(confirmed), time.Since(began), h.Fired())
+		}
+	})
 }
 
 func TestB30_ATopicThatIsGoneHoldsAndHeals(t *testing.T) {
-	b, a := newBed(t), newAnswers()
-	topics := pubsubpb.NewPublisherClient(b.conn)
-	if _, err := topics.DeleteTopic(t.Context(), &pubsubpb.DeleteTopicRequest{Topic: topic}); err != nil {
-		t.Fatal(err)
-	}
-	b.publish(a, 0, 10)
-	b.until(t, func() bool { return len(b.holds.Reasons()) > 0 })
-	if held := b.holds.Reasons()[0]; !strings.Contains(held, topic+" does not exist") {
-		t.Errorf("held: %s", held)
-	}
-	if _, err := topics.CreateTopic(t.Context(), &pubsubpb.Topic{Name: topic}); err != nil {
-		t.Fatal(err)
-	}
-	if confirmed, failed := a.wait(t, 10); len(confirmed) != 10 {
-		t.Errorf("%d failed", len(failed))
-	}
-	if held := b.holds.Reasons(); held != nil {
-		t.Errorf("held yet: %q", held)
-	}
+	bubble(t, func(t *testing.T, newBed func(...func(*pubsub.Publisher)) *bed) {
+		b, a := newBed(), newAnswers()
+		topics := pubsubpb.NewPublisherClient(b.conn)
+		if _, err := topics.DeleteTopic(t.Context(), &pubsubpb.DeleteTopicRequest{Topic: topic}); err != nil {
+			t.Fatal(err)
+		}
+		b.publish(a, 0, 10)
+		b.until(t, func() bool { return len(b.holds.Reasons()) > 0 })
+		if held := b.holds.Reasons()[0]; !strings.Contains(held, topic+" does not exist") {
+			t.Errorf("held: %s", held)
+		}
+		if _, err := topics.CreateTopic(t.Context(), &pubsubpb.Topic{Name: topic}); err != nil {
+			t.Fatal(err)
+		}
+		if confirmed, failed := a.wait(t, 10); len(confirmed) != 10 {
+			t.Errorf("%d failed", len(failed))
+		}
+		if held := b.holds.Reasons(); held != nil {
+			t.Errorf("held yet: %q", held)
+		}
+	})
 }
 
 func TestB30_ADenialHoldsAndIsNeverConfirmed(t *testing.T) {
-	b, a := newBed(t, func(p *pubsub.Publisher) { p.GiveUp = 200 * time.Millisecond }), newAnswers()
-	h := b.faults.Add(fault.Rule{Method: "Publish", Err: status.Error(codes.PermissionDenied, "no")})
-	b.publish(a, 0, 10)
-	if confirmed, _ := a.wait(t, 10); len(confirmed) > 0 {
-		t.Errorf("%d were confirmed", len(confirmed))
-	}
-	if held := strings.Join(b.holds.Reasons(), "\n"); !strings.Contains(held, topic) || !strings.Contains(held, "pubsub.topics.publish") {
-		t.Errorf("held: %q", held)
-	}
-	h.Remove()
-	b.publish(a, 10, 1)
-	if confirmed, _ := a.wait(t, 11); len(confirmed) != 1 || b.holds.Reasons() != nil {
-		t.Errorf("%d confirmed, held: %q", len(confirmed), b.holds.Reasons())
-	}
+	bubble(t, func(t *testing.T, newBed func(...func(*pubsub.Publisher)) *bed) {
+		b, a := newBed(func(p *pubsub.Publisher) { p.GiveUp = 200 * time.Millisecond }), newAnswers()
+		h := b.faults.Add(fault.Rule{Method: "Publish", Err: status.Error(codes.PermissionDenied, "no")})
+		b.publish(a, 0, 10)
+		if confirmed, _ := a.wait(t, 10); len(confirmed) > 0 {
+			t.Errorf("%d were confirmed", len(confirmed))
+		}
+		if held := strings.Join(b.holds.Reasons(), "\n"); !strings.Contains(held, topic) || !strings.Contains(held, "pubsub.topics.publish") {
+			t.Errorf("held: %q", held)
+		}
+		h.Remove()
+		b.publish(a, 10, 1)
+		if confirmed, _ := a.wait(t, 11); len(confirmed) != 1 || b.holds.Reasons() != nil {
+			t.Errorf("%d confirmed, held: %q", len(confirmed), b.holds.Reasons())
+		}
+	})
 }
 
 func TestB35_TheLargestMessages(t *testing.T) {
@@ -215,31 +225,35 @@ func TestB35_TheLargestMessages(t *testing.T) {
 
 func TestRunEndsWithEveryMessageAnswered(t *testing.T) {
 	t.Run("sent", func(t *testing.T) {
-		b, a := newBed(t), newAnswers()
-		b.faults.Add(fault.Rule{Method: "Publish", Delay: 50 * time.Millisecond})
-		b.publish(a, 0, 500)
-		b.stop()
-		confirmed, _ := a.wait(t, 500)
-		if len(confirmed) != 500 {
-			t.Errorf("%d were sent", len(confirmed))
-		}
-		b.publish(a, 500, 1)
-		if _, failed := a.wait(t, 501); len(failed) != 1 {
-			t.Error("one is taken after the end")
-		}
+		bubble(t, func(t *testing.T, newBed func(...func(*pubsub.Publisher)) *bed) {
+			b, a := newBed(), newAnswers()
+			b.faults.Add(fault.Rule{Method: "Publish", Delay: 50 * time.Millisecond})
+			b.publish(a, 0, 500)
+			b.stop()
+			confirmed, _ := a.wait(t, 500)
+			if len(confirmed) != 500 {
+				t.Errorf("%d were sent", len(confirmed))
+			}
+			b.publish(a, 500, 1)
+			if _, failed := a.wait(t, 501); len(failed) != 1 {
+				t.Error("one is taken after the end")
+			}
+		})
 	})
 	t.Run("hanging", func(t *testing.T) {
-		b, a := newBed(t, func(p *pubsub.Publisher) { p.Grace = 100 * time.Millisecond }), newAnswers()
-		b.faults.Add(fault.Rule{Method: "Publish", Hang: true})
-		b.publish(a, 0, 50_000)
-		began := time.Now()
-		b.stop()
-		if took := time.Since(began); took > 5*time.Second {
-			t.Errorf("it took %v", took)
-		}
-		if confirmed, failed := a.wait(t, 50_000); len(confirmed) > 0 || len(failed) != 50_000 {
-			t.Errorf("%d were confirmed, %d failed", len(confirmed), len(failed))
-		}
+		bubble(t, func(t *testing.T, newBed func(...func(*pubsub.Publisher)) *bed) {
+			b, a := newBed(func(p *pubsub.Publisher) { p.Grace = 100 * time.Millisecond }), newAnswers()
+			b.faults.Add(fault.Rule{Method: "Publish", Hang: true})
+			b.publish(a, 0, 50_000)
+			began := time.Now()
+			b.stop()
+			if took := time.Since(began); took > time.Second {
+				t.Errorf("it took %v", took)
+			}
+			if confirmed, failed := a.wait(t, 50_000); len(confirmed) > 0 || len(failed) != 50_000 {
+				t.Errorf("%d were confirmed, %d failed", len(confirmed), len(failed))
+			}
+		})
 	})
 }
 
