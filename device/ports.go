@@ -15,6 +15,13 @@ type Sensor interface {
 	Sample(ctx context.Context) ([]Sample, error)
 }
 
+// ProbeError is an error that says which probe it is about. Such errors are counted
+// probe by probe, others under "".
+type ProbeError interface {
+	error
+	FaultyProbe() string
+}
+
 // Sample is what one probe measured.
 type Sample struct {
 	Probe       string  // which one, as in 28-0316a2795b12; "" when there is only one
@@ -43,7 +50,7 @@ type Spool interface {
 	Depth() Depth
 }
 
-// ErrEmpty: no such record.
+// ErrEmpty says that there is no such record.
 var ErrEmpty = errors.New("no record")
 
 // Gap is a range of records that nobody will ever see.
@@ -129,10 +136,12 @@ type Status struct {
 	LastErrorAt time.Time `json:"lastErrorAt,omitzero"`
 	LastSample  time.Time `json:"lastSample,omitzero"`
 	SensorError string    `json:"sensorError,omitempty"`
-	SpoolError  string    `json:"spoolError,omitempty"`
-	Spool       Depth     `json:"spool"`
-	Config      int64     `json:"configVersion,omitempty"`
-	Interval    string    `json:"interval"`
-	Sent        uint64    `json:"sent"` // confirmed since the start
-	ClockSynced bool      `json:"clockPlausible"`
+	// SensorErrors counts failed measurements since the start, by probe; at most 64.
+	SensorErrors map[string]uint64 `json:"sensorErrors,omitempty"`
+	SpoolError   string            `json:"spoolError,omitempty"`
+	Spool        Depth             `json:"spool"`
+	Config       int64             `json:"configVersion,omitempty"`
+	Interval     string            `json:"interval"`
+	Sent         uint64            `json:"sent"` // confirmed since the start
+	ClockSynced  bool              `json:"clockPlausible"`
 }
