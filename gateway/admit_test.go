@@ -291,6 +291,19 @@ func TestB33_OneThatIsGoneIsForgotten(t *testing.T) {
 	}
 }
 
+func TestB33_ARegistryThatIsGoneIsForgotten(t *testing.T) {
+	b, key := newBed(), newKey()
+	b.store.add(seed, "device1", key.Credential)
+	for range 2 {
+		_, _ = b.admit(seed, "device1", key.token(seed.Project))
+		delete(b.store.registries, seed)
+	}
+	b.store.fault = errors.New("down")
+	if _, err := b.admit(seed, "device1", key.token(seed.Project)); why(t, err) != gateway.StoreFault {
+		t.Errorf("a device of a deleted registry is admitted: %v", err)
+	}
+}
+
 func TestAdmitEndsWithItsClient(t *testing.T) {
 	b, key := newBed(), newKey()
 	b.store.hang = true
