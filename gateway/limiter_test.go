@@ -94,6 +94,38 @@ func TestRatesOfOneDevice(t *testing.T) {
 	})
 }
 
+func TestRatesAreSettings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const device, slow = 1, 2
+		l := gateway.Rates{Messages: 5, Bytes: 1024}.Limiter()
+		for i := range 6 {
+			if ok := l.Event(device, 0) == 0; ok != (i < 5) {
+				t.Errorf("message %d: %v", i, ok)
+			}
+		}
+		if wait := l.Event(device, 0); wait != 200*time.Millisecond {
+			t.Errorf("the next one after %v", wait)
+		}
+		// A rate below the largest message lets one through, and makes the device pay.
+		if l.Event(slow, gateway.MaxTelemetry) != 0 {
+			t.Error("the largest message never passes")
+		}
+		const owed = gateway.MaxTelemetry / 1024 * time.Second
+		for i := range 4 {
+			if wait := l.Event(slow, gateway.MaxTelemetry); wait != owed-owed/4*time.Duration(i) {
+				t.Errorf("%d of 4 are paid, and the next one after %v", i, wait)
+			}
+			if wait := l.Event(slow, 512); wait != owed-owed/4*time.Duration(i)-time.Second/2 {
+				t.Errorf("%d of 4 are paid, and a small one after %v", i, wait)
+			}
+			pass(owed / 4)
+		}
+		if l.Event(slow, gateway.MaxTelemetry) != 0 {
+			t.Error("it has paid, and the next one does not pass")
+		}
+	})
+}
+
 func TestDelayBooksNothing(t *testing.T) {
 	b := newBed()
 	b.Limiter = gateway.NewLimiter()

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"iotbridge/internal/demo"
+	"iotbridge/internal/gatewayd"
 	"iotbridge/internal/logging"
 	"iotbridge/internal/memlimit"
 	"iotbridge/internal/ops"
@@ -41,6 +42,7 @@ type localCommand struct {
 	Ops             string `placeholder:"HOST:PORT" help:"Operations listener of the worker: /metrics, /healthz, /readyz. Default 127.0.0.1:9102."`
 
 	gatewayAddresses `embed:""`
+	gatewayd.Rates   `embed:""`
 }
 
 // Help is shown after the flags.
@@ -68,7 +70,7 @@ func (c *localCommand) Validate() error {
 	case c.For < 0:
 		return errors.New("--for is a time from the start")
 	}
-	return nil
+	return c.Fault()
 }
 
 func (c *localCommand) has(part string) bool { return slices.Contains(c.Parts, part) }

@@ -67,6 +67,7 @@ func (c *localCommand) gatewaySettings(s *site.Site) (settings gatewayd.Settings
 	}
 	s.CA = certificate.CA
 	settings.Project, settings.Location, settings.PubSub = s.Project, s.Location, s.PubSub
+	settings.Rates = c.Rates
 	settings.Store = "sqlite:" + filepath.Join(c.Data, "registry.db")
 	settings.TLSCert, settings.TLSKey, settings.AttestationKey = certificate.File, certificate.Key, s.AttestationKeys
 	return settings, nil

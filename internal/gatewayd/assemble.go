@@ -90,7 +90,7 @@ func (a *assembly) open(ctx context.Context, reg prometheus.Registerer) (err err
 	}
 	a.bridge = &gateway.Bridge{
 		Directory: a.store, Mailbox: a.store, Bus: a.store, Verifier: &auth.Verifier{}, Publisher: a.publisher,
-		Instance: s.Name, Limiter: gateway.NewLimiter(), Signer: signer, Log: a.log,
+		Instance: s.Name, Limiter: s.limiter(), Signer: signer, Log: a.log,
 	}
 	return nil
 }

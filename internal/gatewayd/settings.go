@@ -33,10 +33,11 @@ type Settings struct {
 
 	AttestationKey string `type:"path" placeholder:"FILE" help:"Keys that sign every message, 'key-id base64' a line; the first one signs. Read again when it changes."`
 
-	MaxConnections           int           `default:"20000" help:"Devices' connections at once over MQTT, and half as many over HTTPS."`
-	MaxConnectionsPerAddress int           `default:"10000" help:"Of them from one IPv4 address or IPv6 /64."`
-	MaxOutstandingMessages   int           `default:"50000" help:"Messages that Pub/Sub has not confirmed yet."`
-	MaxOutstandingBytes      int           `default:"67108864" help:"Bytes of them."`
+	MaxConnections           int `default:"20000" help:"Devices' connections at once over MQTT, and half as many over HTTPS."`
+	MaxConnectionsPerAddress int `default:"10000" help:"Of them from one IPv4 address or IPv6 /64."`
+	MaxOutstandingMessages   int `default:"50000" help:"Messages that Pub/Sub has not confirmed yet."`
+	MaxOutstandingBytes      int `default:"67108864" help:"Bytes of them."`
+	Rates                    `embed:""`
 	ShutdownGrace            time.Duration `default:"25s" help:"From SIGTERM to the end."`
 
 	Ops      string `default:"localhost:9101" placeholder:"HOST:PORT" help:"Operations listener: /metrics, /healthz, /readyz, and /debug/pprof on loopback."`
@@ -45,6 +46,25 @@ type Settings struct {
 	PubSub    string    `kong:"-"` // a stand-in for the service, host:port in plaintext; "" is the service
 	Listeners Listeners `kong:"-"`
 	Name      string    `kong:"-"` // of this gateway on the bus; "": the host's, made unique
+}
+
+// Rates are what one device may send; iotbridge local has them, too.
+type Rates struct {
+	DeviceMessagesPerSecond int `default:"100" help:"Telemetry messages that one device may send in a second, and as many at once. A faster one is slowed over MQTT, and refused over HTTP."`
+	DeviceBytesPerSecond    int `default:"524288" help:"Bytes of their payloads, likewise; a message that is larger passes alone."`
+}
+
+// Fault is what is wrong with the rates; nil when nothing is.
+func (r Rates) Fault() error {
+	const fastest = 1_000_000
+	if r.DeviceMessagesPerSecond < 1 || r.DeviceMessagesPerSecond > fastest || r.DeviceBytesPerSecond < 1024 {
+		return fmt.Errorf("device-messages-per-second must be 1 to %d, device-bytes-per-second at least 1024", fastest)
+	}
+	return nil
+}
+
+func (r Rates) limiter() *gateway.Limiter {
+	return gateway.Rates{Messages: r.DeviceMessagesPerSecond, Bytes: r.DeviceBytesPerSecond}.Limiter()
 }
 
 // Listeners serve in the place of the addresses that the settings name. Run closes
@@ -87,6 +107,9 @@ func (s *Settings) Fault() error {
 		return errors.New("max-connections and max-outstanding-messages must be at least 2, max-connections-per-address 1, max-outstanding-bytes 2097152")
 	case s.ShutdownGrace <= 0:
 		return errors.New("shutdown-grace must be more than 0")
+	}
+	if err := s.Rates.Fault(); err != nil {
+		return err
 	}
 	if s.Operators == "" || s.APITLSCert != "" {
 		return nil

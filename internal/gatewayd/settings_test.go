@@ -3,6 +3,7 @@ package gatewayd_test
 import (
 	"bytes"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,6 +41,10 @@ func TestAWrongSettingSaysWhichAndWhatToDo(t *testing.T) {
 		{append(enough, "--operators=o", "--api-client-ca=c"), "api-tls-cert"},
 		{append(enough, "--max-connections=0"), "max-connections"},
 		{append(enough, "--shutdown-grace=0s"), "shutdown-grace"},
+		{append(enough, "--device-messages-per-second=0"), "device-messages-per-second"},
+		{append(enough, "--device-messages-per-second=1000001"), "device-messages-per-second"},
+		{append(enough, "--device-bytes-per-second=1023"), "device-bytes-per-second"},
+		{append(enough, "--device-messages-per-second=1", "--device-bytes-per-second=1024"), ""},
 	} {
 		s, err := parse(c.args)
 		if err == nil {
@@ -136,5 +141,24 @@ func TestCheckNamesWhatIsWellAndWhatIsNot(t *testing.T) {
 	err = gatewayd.Check(t.Context(), settings, &out)
 	if err == nil || !strings.Contains(err.Error(), "topics/missing does not exist") || !strings.Contains(err.Error(), "registries/Other") {
 		t.Errorf("%v", err)
+	}
+}
+
+// A device at a rate of 1 KiB a second has minutes to wait after a large message, over
+// whatever protocol.
+func TestADevicesRateIsASetting(t *testing.T) {
+	s := start(t)
+	g := s.gateway("--device-bytes-per-second=1024")
+	g.seed()
+	d := g.device("device1")
+	c := g.mustConnect(d)
+	if err := c.send("/devices/device1/events/temperature", strings.Repeat("x", 256<<10)); err != nil {
+		t.Fatal(err)
+	}
+	if code := g.publishHTTP(d); code != http.StatusTooManyRequests {
+		t.Errorf("the next message: %d", code)
+	}
+	if code := g.publishHTTP(g.device("device2")); code != http.StatusOK {
+		t.Errorf("another device: %d", code)
 	}
 }
