@@ -89,16 +89,16 @@ func (e *Exec) run(ctx context.Context) ran {
 	err := cmd.Wait()
 	killGroup(cmd) // what it left running in the background
 	switch {
-	case out.Len() >= out.most:
+	case len(out.kept) == out.most:
 		return ran{err: fault(Format, "printed more than %d bytes: killed", outputBytes)}
 	case ctx.Err() != nil:
 		return ran{err: fault(Timeout, "no answer in time: killed")}
 	case errors.Is(err, exec.ErrWaitDelay):
 		return ran{err: fault(IO, "has ended and left a process behind that holds its output open")}
 	case err != nil:
-		return ran{err: fault(IO, "%w%s", err, firstLine(said.Bytes()))}
+		return ran{err: fault(IO, "%w%s", err, firstLine(said.kept))}
 	}
-	sample, wrong := parseOutput(out.Bytes())
+	sample, wrong := parseOutput(out.kept)
 	return ran{sample: sample, err: wrong}
 }
 
@@ -130,15 +130,14 @@ func firstLine(said []byte) string {
 
 // bounded keeps the first bytes of what is written to it, and takes the rest.
 type bounded struct {
-	bytes.Buffer
+	kept []byte
 	most int
 	full func() // called when there are as many; nil when nobody minds
 }
 
 func (b *bounded) Write(p []byte) (int, error) {
-	room := max(0, b.most-b.Len())
-	b.Buffer.Write(p[:min(len(p), room)])
-	if b.full != nil && len(p) >= room {
+	b.kept = append(b.kept, p[:min(len(p), b.most-len(b.kept))]...)
+	if b.full != nil && len(b.kept) == b.most {
 		b.full()
 	}
 	return len(p), nil

@@ -231,9 +231,9 @@ func TestB3_IdsThatANoisyBusMakesUpAreForgotten(t *testing.T) {
 	tree := newTree(t)
 	tree.write(probeB, "w1_slave", slaveText(19500))
 	o := &OneWire{Root: tree.root}
-	for i := range 3 * maxProbes / 100 {
+	for i := range 4 {
 		for n := range 100 {
-			tree.write(ghost(100*i+n), "w1_slave", garbled)
+			tree.write(ghost(100*i+n), "w1_slave", "")
 		}
 		samples, _ := o.Sample(t.Context())
 		if got := values(samples); len(got) != 1 || got[0] != probeB+" 19.5" {

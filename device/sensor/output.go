@@ -73,7 +73,7 @@ func parseObject(d *jsontext.Decoder) (device.Sample, *Error) {
 	if _, err := d.ReadToken(); err != nil {
 		return broken(err)
 	}
-	if _, err := d.ReadToken(); err != io.EOF {
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
 		return broken(errors.New("something follows the object"))
 	}
 	if temperature.Kind() != '0' {

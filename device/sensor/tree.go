@@ -64,9 +64,9 @@ func (t tree) convert(name string) (int, *Error) {
 // isItself compares the ROM id in the file id with the name, where there is such a
 // file: two probes whose folders were swapped would give each other's readings.
 func (t tree) isItself(name string) *Error {
-	rom, err := t.attribute(name, "id")
-	if err != nil || len(rom) != 8 {
-		return nil // older kernels; that the probe is gone will show
+	rom, _ := t.attribute(name, "id") // that the probe is gone will show
+	if len(rom) != 8 {
+		return nil
 	}
 	// Family, the number's lowest byte first, checksum.
 	number := slices.Clone(rom[1:7])
@@ -95,7 +95,7 @@ func (t tree) attribute(name, file string) ([]byte, *Error) {
 	switch {
 	case err != nil && gone(err):
 		return nil, fault(Missing, "%w", err)
-	case err != nil && err != io.EOF:
+	case err != nil && !errors.Is(err, io.EOF):
 		return nil, fault(IO, "%w", err)
 	case n > attributeBytes:
 		return nil, fault(Format, "%s has more than %d bytes", file, attributeBytes)
