@@ -88,6 +88,9 @@ func TestACommandSeesNothingOfTheAgent(t *testing.T) {
 }
 
 func TestWhatACommandPrintsIsBounded(t *testing.T) {
+	if r := sh("while :; do echo 1111111111111111; done").run(t.Context()); r.err == nil || r.err.Class != Format {
+		t.Errorf("a command that prints for ever, and has all the time: %v", r.err)
+	}
 	full := 0
 	b := &bounded{most: 1000, full: func() { full++ }}
 	n, err := io.Copy(b, strings.NewReader(strings.Repeat("7", 1<<20)))
@@ -138,6 +141,9 @@ func TestB4_ACommandThatHangsIsKilledWithAllThatItStarted(t *testing.T) {
 				expect(t, samples, err, []string{"21"}, nil)
 			case len(samples) != 0 || err == nil:
 				t.Errorf("samples %v, %v", samples, err)
+			}
+			if e.process.busy() {
+				t.Error("Sample left the process behind")
 			}
 			select {
 			case err := <-ended:

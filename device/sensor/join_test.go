@@ -78,6 +78,7 @@ func TestParse(t *testing.T) {
 	for spec, want := range map[string]string{
 		"w1":                       "w1 *sensor.OneWire",
 		"w1:/tmp/tree":             "w1 *sensor.OneWire /tmp/tree",
+		"ds18b20":                  "w1 *sensor.OneWire",
 		"simulate":                 "simulate *sensor.Simulated 1",
 		"simulate:7":               "simulate *sensor.Simulated 7",
 		" simulate:0 ":             "simulate *sensor.Simulated 0",

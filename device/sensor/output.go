@@ -21,7 +21,7 @@ const (
 // parseOutput reads a number in °C, or a JSON object with a member temperature. The
 // other members are kept as they came. The JSON is strict: UTF-8, no name twice.
 func parseOutput(text []byte) (device.Sample, *Error) {
-	text = bytes.TrimSpace(text)
+	text = bytes.Trim(text, " \t\r\n") // what JSON takes for blank
 	switch {
 	case len(text) == 0:
 		return device.Sample{}, fault(Format, "the command printed nothing: a number or a JSON object is expected")

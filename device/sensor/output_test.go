@@ -53,6 +53,7 @@ func TestOutput(t *testing.T) {
 		`21.5 °C`:                                                        {0, "", Format},
 		`null`:                                                           {0, "", Format},
 		``:                                                               {0, "", Format},
+		"0\f":                                                            {0, "", Format},
 		`1e999`:                                                          {0, "", Range},
 		`{"temperature":-1e999}`:                                         {0, "", Range},
 	} {

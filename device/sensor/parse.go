@@ -9,7 +9,7 @@ import (
 
 // Parse reads what a setting names:
 //
-//	w1  w1:DIR                 all DS18B20 probes of this machine, or below DIR
+//	w1  w1:DIR                 all DS18B20 probes of this machine, or below DIR; also ds18b20
 //	simulate  simulate:SEED    one probe that is not there; the seed is 1 unless said
 //	exec:COMMAND               see Exec and Words
 func Parse(spec string) (Named, error) {
@@ -17,8 +17,8 @@ func Parse(spec string) (Named, error) {
 	switch {
 	case given && rest == "":
 		return Named{}, fmt.Errorf("sensor %q: nothing follows the colon", clip(spec, 100))
-	case kind == "w1":
-		return Named{Name: kind, Sensor: &OneWire{Root: rest}}, nil
+	case kind == "w1" || kind == "ds18b20":
+		return Named{Name: "w1", Sensor: &OneWire{Root: rest}}, nil
 	case kind == "simulate":
 		seed := uint64(1)
 		if given {
