@@ -26,7 +26,8 @@
 //	Pub/Sub does not take a message   closed without a PUBACK of it; the device sends
 //	                                  it again. With QoS 0 it is lost
 //	Pub/Sub does not answer           nothing more is read once the room is taken
-//	the store, at CONNECT             CONNACK 3: the device tries again
+//	the store, at CONNECT             CONNACK 3: the device tries again; one that was let
+//	                                  in here within a minute is let in by that
 //	the store, for a state            closed without a PUBACK
 //	the store, for a config           asked again every 5 s
 //	a config is not acknowledged      sent again after 20 s, and at each subscription

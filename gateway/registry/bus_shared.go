@@ -31,10 +31,11 @@ type sharedBus struct {
 	waiting
 	ear  *ear
 	self int64
+	held held
 }
 
 func newSharedBus(ctx context.Context, s *Store, config *pgx.ConnConfig) (*sharedBus, error) {
-	b := &sharedBus{store: s, self: newRun()}
+	b := &sharedBus{store: s, self: newRun(), held: held{claims: map[uint64]*holding{}}}
 	b.ear = &ear{bus: b, config: config, missing: map[int64]time.Time{}}
 	if err := b.ear.begin(ctx); err != nil {
 		return nil, err
@@ -51,7 +52,7 @@ func newRun() int64 {
 
 func (b *sharedBus) run(ctx context.Context, g *errgroup.Group) {
 	g.Go(func() error { return b.ear.run(ctx) })
-	g.Go(func() error { return b.regularly(ctx, beatEvery, b.beat) })
+	g.Go(func() error { return b.regularly(ctx, beatEvery, b.live) })
 	g.Go(func() error { return b.regularly(ctx, trimEvery, b.trim) })
 }
 
@@ -71,6 +72,13 @@ func (b *sharedBus) regularly(ctx context.Context, every time.Duration, do func(
 			return nil
 		}
 	}
+}
+
+func (b *sharedBus) live(ctx context.Context) error {
+	if err := b.beat(ctx); err != nil {
+		return err
+	}
+	return b.settle(ctx)
 }
 
 func (b *sharedBus) beat(ctx context.Context) error {
@@ -124,7 +132,32 @@ func (b *sharedBus) Watch(ctx context.Context, changed func(gateway.Change)) err
 	return b.watch(ctx, changed)
 }
 
+// Claim asks the database, and where that does not answer, what this run knows.
 func (b *sharedBus) Claim(ctx context.Context, device uint64, instance string) (epoch int64, err error) {
+	mayStand := b.held.begin(device, instance)
+	defer func() { b.held.end(device, epoch) }()
+	asking := ctx
+	if mayStand {
+		var done context.CancelFunc
+		asking, done = context.WithTimeout(ctx, standAfter)
+		defer done()
+	}
+	claimed, err := b.claim(asking, device, instance)
+	if err == nil {
+		return claimed, nil
+	}
+	if errors.Is(err, gateway.ErrNotFound) || ctx.Err() != nil {
+		return 0, err
+	}
+	stood, ok := b.held.stand(device)
+	if !ok {
+		return 0, err
+	}
+	b.store.log.Warn("registry: a device is claimed without the database", zap.Uint64("device", device), zap.Error(b.store.engine.explain(err)))
+	return stood, nil
+}
+
+func (b *sharedBus) claim(ctx context.Context, device uint64, instance string) (epoch int64, err error) {
 	err = b.store.write(ctx, func(t *tx) error {
 		before, err := t.one(ctx, `SELECT run FROM claims WHERE device = $1 FOR UPDATE`, int64(device))
 		first := errors.Is(err, gateway.ErrNotFound)
@@ -147,7 +180,17 @@ func (b *sharedBus) Claim(ctx context.Context, device uint64, instance string) (
 }
 
 func (b *sharedBus) Release(ctx context.Context, device uint64, epoch int64) error {
+	if !b.held.leave(device, epoch) {
+		return nil
+	}
+	return b.free(ctx, device, epoch)
+}
+
+func (b *sharedBus) free(ctx context.Context, device uint64, epoch int64) error {
 	_, err := b.store.read().exec(ctx, `UPDATE claims SET run = 0 WHERE device = $1 AND epoch = $2`, int64(device), epoch)
+	if err == nil {
+		b.held.settled(device, epoch, false)
+	}
 	return err
 }
 

@@ -39,6 +39,10 @@
 //     whose tables are not those of its version: Open refuses. It reads every page, about
 //     0.4 s for 100,000 devices. Damage inside a value that is still one cannot be seen.
 //   - A gateway that dies: its claims lapse after 20 s.
+//   - PostgreSQL cannot be reached: a device is claimed where it was claimed last, under
+//     the same epoch, and nowhere else. A gateway that reaches it takes the device over
+//     all the same, so for as long as one does not, there may be two sessions; the later
+//     one stays. What was done meanwhile is set right within 5 s.
 //
 // Names order lists by their bytes. Page tokens are signed for their list with a key
 // of the store; a page goes on after the last name of the one before, whatever came

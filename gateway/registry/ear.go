@@ -132,6 +132,9 @@ func (e *ear) pass(n notice) {
 		e.bus.answered(n.command, fromVerdict(n.verdict))
 	case n.Kind == gateway.CommandSent && n.Command == nil: // for another gateway, or taken back
 	default:
+		if n.Kind == gateway.Claimed {
+			e.bus.held.heard(n.Change)
+		}
 		e.bus.tell(n.Change)
 	}
 }

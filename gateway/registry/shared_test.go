@@ -3,6 +3,7 @@ package registry_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -153,6 +154,62 @@ func TestB38_DeadGateway(t *testing.T) {
 	}
 	if epoch, err := b.Claim(ctx, d.Number, "gateway-b"); err != nil || epoch <= before {
 		t.Errorf("epoch %d after %d, %v", epoch, before, err)
+	}
+}
+
+// A claim that was made without the database is true in it later, unless another came
+// before: then that one is told, which nobody was told of.
+func TestB33_WhatWasClaimedWithoutTheDatabaseIsSettled(t *testing.T) {
+	a, b, _ := two(t)
+	ctx := t.Context()
+	heard := a.listen(t, a.Store)
+	for _, another := range []bool{false, true} {
+		d := a.create(t, fmt.Sprintf("device-%v", another))
+		epoch, err := a.Claim(ctx, d.Number, "gateway-a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stood, err := a.ReleaseAndStand(ctx, d.Number, epoch, "gateway-a"); !stood || err != nil {
+			t.Fatalf("it did not stand: %v", err)
+		}
+		want := "gateway-a"
+		if another {
+			want = "gateway-b"
+			if _, err := b.Claim(ctx, d.Number, want); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := a.Settle(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if another {
+			if c := next(t, heard, d.Number, gateway.Claimed); c.Instance != want || c.Epoch <= epoch {
+				t.Errorf("told %+v", c)
+			}
+			if stood, err := a.ReleaseAndStand(ctx, d.Number, epoch, "gateway-a"); stood || err != nil {
+				t.Errorf("it stands where another is: %v", err)
+			}
+		}
+		for _, s := range []*registry.Store{a.Store, b.Store} {
+			if instance, _, err := s.Holder(ctx, d.Number); instance != want || err != nil {
+				t.Errorf("held by %q, %v, want %s", instance, err, want)
+			}
+		}
+	}
+	// One that is not ours does not stand, nor one that was released.
+	d := a.create(t, "device")
+	if stood, err := a.ReleaseAndStand(ctx, d.Number, 1, "gateway-a"); stood || err != nil {
+		t.Errorf("one that nobody has claimed stands: %v", err)
+	}
+	epoch, err := a.Claim(ctx, d.Number, "gateway-a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Release(ctx, d.Number, epoch); err != nil {
+		t.Fatal(err)
+	}
+	if stood, err := a.ReleaseAndStand(ctx, d.Number, epoch, "gateway-a"); stood || err != nil {
+		t.Errorf("one that was released stands: %v", err)
 	}
 }
 

@@ -10,6 +10,10 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"cloud.google.com/go/iot/apiv1/iotpb"
+	"github.com/jackc/pgx/v5"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
 )
 
 // wire is a way to PostgreSQL that can be cut.
@@ -123,4 +127,86 @@ func TestB33_TheStoreIsGoneAndBack(t *testing.T) {
 	if err := c.send("/devices/device1/events/temperature", "and after"); err != nil {
 		t.Errorf("the session suffered: %v", err)
 	}
+}
+
+// B33: a device that comes back while the store does not answer is let in where it was
+// last, over MQTT too; one that was blocked, or has gone elsewhere, is not. What was
+// done without the store is set right when it is back.
+func TestB33_DevicesComeBackWhileTheStoreIsGone(t *testing.T) {
+	address := database(t)
+	s := start(t)
+	s.store = address
+	b := s.gateway()
+	b.seed()
+	stays, goes, moves, blocked, left := b.device("stays"), b.device("goes"), b.device("moves"), b.device("blocked"), b.device("left")
+	w, over := wireTo(t, address)
+	s.store = over
+	a := s.gateway()
+	// Another's claim that is not heard yet would let the device in: wait for each.
+	first := a.mustConnect(left)
+	b.mustConnect(left)
+	a.closedWithin(first, 30*time.Second)
+	first = a.mustConnect(blocked)
+	_, err := b.manager().UpdateDevice(t.Context(), &iotpb.UpdateDeviceRequest{
+		Device: &iotpb.Device{Name: registry + "/devices/blocked", Blocked: true}, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"blocked"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.closedWithin(first, 30*time.Second)
+	first = a.mustConnect(stays)
+	a.mustConnect(moves)
+	a.mustConnect(goes)
+
+	w.set(true)
+	back := a.mustConnect(stays)
+	a.closedWithin(first, 30*time.Second)
+	back.Disconnect(100)
+	back = a.mustConnect(stays)
+	if err := back.send("/devices/stays/events/temperature", "without the store"); err != nil {
+		t.Error(err)
+	}
+	movesHere := a.mustConnect(moves)
+	gone := a.mustConnect(goes)
+	gone.Disconnect(100)
+	for _, d := range []*device{left, blocked} {
+		if again, err := a.connect(d); err == nil {
+			t.Errorf("%s was let in", d.Id)
+			again.Disconnect(100)
+		}
+	}
+	movesThere := b.mustConnect(moves) // which a does not hear
+	commands := make(chan string, 10)
+	token := back.Subscribe("/devices/stays/commands/#", 1, receive(commands))
+	if token.Wait(); token.Error() != nil {
+		t.Fatal(token.Error())
+	}
+
+	w.set(false)
+	a.closedWithin(movesHere, 30*time.Second)
+	if err := movesThere.send("/devices/moves/events/temperature", "the later one"); err != nil {
+		t.Errorf("the later session suffered: %v", err)
+	}
+	s.eventually("a command finds the device", 30*time.Second, func() bool {
+		_, err := b.manager().SendCommandToDevice(t.Context(), &iotpb.SendCommandToDeviceRequest{Name: registry + "/devices/stays", BinaryData: []byte("reboot")})
+		return err == nil
+	})
+	s.eventually("who has gone is free", 30*time.Second, func() bool { return !s.held(address, goes) })
+	if got := <-commands; got != "/devices/stays/commands reboot" {
+		t.Errorf("%q", got)
+	}
+}
+
+// held asks the database whether a gateway has the device.
+func (s *system) held(address string, d *device) (held bool) {
+	s.t.Helper()
+	c, err := pgx.Connect(s.t.Context(), address)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer c.Close(s.t.Context())
+	if err := c.QueryRow(s.t.Context(), `SELECT run <> 0 FROM claims WHERE device = $1`, int64(d.NumId)).Scan(&held); err != nil {
+		s.t.Fatal(err)
+	}
+	return held
 }
