@@ -132,6 +132,8 @@ type Admin interface {
 	Bind(ctx context.Context, actor string, r RegistryKey, gateway, device string) error
 	Unbind(ctx context.Context, actor string, r RegistryKey, gateway, device string) error
 
+	// Record writes into the audit log what changes nothing else; its time is now.
+	Record(ctx context.Context, e AuditEntry) error
 	Audit(ctx context.Context, page Page) ([]AuditEntry, string, error) // newest first
 }
 
@@ -150,10 +152,10 @@ type DeviceFilter struct {
 	GatewaysOf string // gateways that the device is bound to
 }
 
-// AuditEntry is one thing that an operator did.
+// AuditEntry is one thing that an operator did, or was denied.
 type AuditEntry struct {
 	At            time.Time
-	Actor, Action string // a credential's name; create_device, block_device, …
+	Actor, Action string // a credential's name, "-" nobody's; create_device, block_device, …
 	Object        string // a resource name
 	Detail        string // never a key or a payload
 }

@@ -1,6 +1,7 @@
 package devicemanager
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"path"
@@ -15,6 +16,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"iotbridge/gateway"
 	"iotbridge/gateway/operators"
 )
 
@@ -31,19 +33,27 @@ func (s *Server) identify(ctx context.Context, req any, info *grpc.UnaryServerIn
 			state = &t.State
 		}
 	}
-	who, err := s.admit(authorization, state, path.Base(info.FullMethod), remote)
+	who, err := s.admit(ctx, authorization, state, path.Base(info.FullMethod), remote)
 	if err != nil {
 		return nil, err
 	}
 	return next(operators.With(ctx, who), req)
 }
 
-// admit is for gRPC and REST alike. method is for the metrics only.
-func (s *Server) admit(authorization string, state *tls.ConnectionState, method, remote string) (operators.Operator, error) {
+// admit is for gRPC and REST alike. An address that has failed 600 times in a minute is
+// not looked at. method is for metrics and logs only.
+func (s *Server) admit(ctx context.Context, authorization string, state *tls.ConnectionState, method, remote string) (operators.Operator, error) {
+	now, from := time.Now(), address(remote)
+	if !s.failed.Allow(from, gateway.DeviceKey{}, now) {
+		s.Metrics.count(method, codes.ResourceExhausted)
+		return operators.Operator{}, status.Error(codes.ResourceExhausted, "too many calls without a credential came from this address: wait a minute")
+	}
 	who, err := s.Operators.Admit(authorization, state)
 	if err != nil {
+		s.failed.Failed(from, gateway.DeviceKey{}, now)
 		s.Metrics.count(method, codes.Unauthenticated)
 		s.log().Warn("a call by nobody", zap.String("method", method), zap.String("remote", remote))
+		s.denied(ctx, nobody, "", "a call of "+cmp.Or(method, "no method")+" from "+from.String())
 		return operators.Operator{}, status.Error(codes.Unauthenticated, err.Error())
 	}
 	return who, nil
@@ -65,6 +75,9 @@ func (s *Server) govern(ctx context.Context, req any, info *grpc.UnaryServerInfo
 	out := answer(err)
 	s.Metrics.count(method, status.Code(out))
 	s.keep(who.Name, method, resource, p, err, out, time.Since(began))
+	if status.Code(out) == codes.PermissionDenied {
+		s.denied(ctx, who.Name, resource, method)
+	}
 	if out != nil {
 		return nil, out
 	}

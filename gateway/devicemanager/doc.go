@@ -14,6 +14,11 @@
 // is told by package operators, never by the request; what is called is the resource
 // name in the request's path. Every answer is after the store has made it durable.
 //
+// What changes something is in the audit log with the change, a command before it is
+// sent. What was denied is there too, up to ten at once and then one a minute, each
+// operator's and nobody's apart. An address that fails to say who it is 600 times in
+// a minute is not heard for as long as that lasts.
+//
 // A fault of the store is UNAVAILABLE, and nothing of it is told to the caller. What
 // the caller did wrong is said in words.
 //

@@ -64,7 +64,7 @@ func (s methods) ListDeviceStates(ctx context.Context, req *iotpb.ListDeviceStat
 	return answer, err
 }
 
-// SendCommandToDevice returns when the device has it: to a subscription at QoS 1
+// SendCommandToDevice is in the audit log before the device has anything. It returns when the device has it: to a subscription at QoS 1
 // that is with its PUBACK, which is waited for half a minute.
 func (s methods) SendCommandToDevice(ctx context.Context, req *iotpb.SendCommandToDeviceRequest) (*iotpb.SendCommandToDeviceResponse, error) {
 	key, err := deviceOf("name", req.GetName())
@@ -80,6 +80,12 @@ func (s methods) SendCommandToDevice(ctx context.Context, req *iotpb.SendCommand
 	}
 	d, err := s.Admin.Device(ctx, key)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.Admin.Record(ctx, gateway.AuditEntry{
+		Actor: operators.From(ctx).Name, Action: "send_command", Object: d.Key.String(),
+		Detail: fmt.Sprintf("subfolder %q, %d bytes", folder, len(req.GetBinaryData())),
+	}); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandWait)

@@ -2,6 +2,7 @@ package devicemanager
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -40,11 +41,12 @@ func (s *Server) serve(origins *http.CrossOriginProtection, r *http.Request) (pr
 	if route != nil {
 		method = route.rpc.MethodName
 	}
-	who, err := s.admit(r.Header.Get("Authorization"), r.TLS, method, r.RemoteAddr)
+	who, err := s.admit(r.Context(), r.Header.Get("Authorization"), r.TLS, method, r.RemoteAddr)
 	switch {
 	case err != nil:
 		return nil, err
 	case origins.Check(r) != nil:
+		s.denied(r.Context(), who.Name, "", "a call of "+cmp.Or(method, "no method")+" by a page of another origin")
 		return nil, status.Error(codes.PermissionDenied, "a page of another origin may not call this")
 	case route == nil:
 		return nil, status.Error(codes.NotFound, "there is no such method: want /v1/projects/…")

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	"iotbridge/gateway"
+	"iotbridge/gateway/auth"
 	"iotbridge/gateway/operators"
 )
 
@@ -27,7 +28,10 @@ type Server struct {
 	Bus       gateway.Bus // takes commands to their devices
 	Operators *operators.File
 	Metrics   *Metrics    // nil: nothing is counted
-	Log       *zap.Logger // nil discards; the audit log of calls
+	Log       *zap.Logger // nil discards; every call is in it
+
+	failed  auth.Throttle // addresses from which nobody calls
+	denials denials
 }
 
 // GRPC returns a server that has the Device Manager and nothing else. Of options it

@@ -35,6 +35,11 @@ func printable(s string, most int) string {
 	return s
 }
 
+// Record writes what changes nothing else.
+func (s *Store) Record(ctx context.Context, e gateway.AuditEntry) error {
+	return s.write(ctx, func(t *tx) error { return t.audit(ctx, e.Actor, e.Action, e.Object, e.Detail) })
+}
+
 // Audit returns what operators did, newest first.
 func (s *Store) Audit(ctx context.Context, page gateway.Page) ([]gateway.AuditEntry, string, error) {
 	after, size, err := s.pages.open("audit", page)

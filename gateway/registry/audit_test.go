@@ -27,6 +27,9 @@ func audit(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	for _, do := range []func() error{
+		func() error {
+			return w.Record(ctx, gateway.AuditEntry{Actor: forger, Action: "send_command", Object: d.Key.String(), Detail: "6 bytes"})
+		},
 		func() error { return w.Bind(ctx, "tester", w.key, "hub", "device1") },
 		func() error { return w.Unbind(ctx, "tester", w.key, hub.Num(), d.Num()) },
 		func() error { return w.DeleteDevice(ctx, "tester", w.device(hub.Num())) },
@@ -41,7 +44,7 @@ func audit(t *testing.T, w *world) {
 	_ = w.DeleteRegistry(ctx, "tester", w.key)
 	want := []string{
 		"delete_registry ", "delete_device number " + d.Num(), "delete_device number " + hub.Num(), "unbind_device from gateway hub", "bind_device to gateway hub",
-		"set_config version 2, 6 bytes", "update_device credentials, log_level", "unblock_device blocked, metadata", "block_device blocked",
+		"send_command 6 bytes", "set_config version 2, 6 bytes", "update_device credentials, log_level", "unblock_device blocked, metadata", "block_device blocked",
 		"create_device number " + hub.Num(), "create_device number " + d.Num(), "create_registry ",
 	}
 	var got []string
