@@ -56,7 +56,7 @@ func run(args []string) int {
 	log := s.Flags.Logger(os.Stderr)
 	defer log.Sync() //nolint:errcheck // a terminal cannot be synced
 	memlimit.Set(log)
-	memlimit.CollectOften()
+	memlimit.CollectAt(gatewayd.Garbage)
 	log.Info("starting", zap.Stringer("build", buildinfo.Current()))
 	if err := gatewayd.Run(ctx, s.Settings, log, ops.NewRegistry()); err != nil {
 		log.Error("ended", zap.Error(err))

@@ -59,7 +59,7 @@ func run(args []string) int {
 	log := s.Flags.Logger(os.Stderr)
 	defer log.Sync() //nolint:errcheck // a terminal cannot be synced
 	memlimit.Set(log)
-	memlimit.CollectOften()
+	memlimit.CollectAt(35)
 	log.Info("starting", zap.Stringer("build", buildinfo.Current()))
 	if err := ingestd.Run(ctx, s.Settings, log, ops.NewRegistry()); err != nil {
 		log.Error("ended", zap.Error(err))

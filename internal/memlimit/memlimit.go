@@ -77,11 +77,11 @@ func readLimit(root fs.FS, name string) int64 {
 	return limit
 }
 
-// CollectOften is for a program that makes little garbage for what it holds:
-// collecting three times as often costs it next to nothing, and less memory lies
-// idle. GOGC overrules it.
-func CollectOften() {
+// CollectAt is for a program that holds much for the garbage it makes: collecting
+// before there is as much garbage as Go would allow, percent of what is held, leaves
+// less memory idle. GOGC overrules it.
+func CollectAt(percent int) {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(35)
+		debug.SetGCPercent(percent)
 	}
 }

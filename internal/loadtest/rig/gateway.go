@@ -48,7 +48,7 @@ func serveGateway(ctx context.Context, l net.Listener, dir string, c site.Certif
 	}
 	s.PubSub, s.Listeners = t.PubSub, gatewayd.Listeners{MQTT: []net.Listener{l}, Ops: operations}
 	memlimit.Set(log)
-	memlimit.CollectOften()
+	memlimit.CollectAt(gatewayd.Garbage)
 	metrics := ops.NewRegistry()
 	defer tellEnds(metrics, log)
 	return together(ctx,
