@@ -19,6 +19,8 @@ type devicesCommand struct {
 	Update   devicesUpdate   `cmd:"" help:"Change a device's keys, metadata or log level."`
 	Block    devicesBlock    `cmd:"" help:"Block a device: it is disconnected at once and kept out."`
 	Unblock  devicesUnblock  `cmd:"" help:"Let a blocked device in again."`
+	Bind     devicesBind     `cmd:"" help:"Let a gateway speak for a device."`
+	Unbind   devicesUnbind   `cmd:"" help:"Let it do so no longer: the device is detached at once."`
 	Delete   devicesDelete   `cmd:"" help:"Delete a device, with its configs and states."`
 	Config   devicesConfig   `cmd:"" help:"Show a device's configs, or send it a new one."`
 	Command  devicesSend     `cmd:"" help:"Send a command to a device that is connected now."`
@@ -72,7 +74,8 @@ const pageSize = 500
 
 type devicesList struct {
 	registryOf `embed:""`
-	Limit      int `default:"1000" help:"So many at the most."`
+	Gateway    string `placeholder:"HUB" help:"Only those that are bound to this gateway."`
+	Limit      int    `default:"1000" help:"So many at the most."`
 }
 
 // Run lists, by id.
@@ -82,7 +85,11 @@ func (c *devicesList) Run(ctx context.Context, out io.Writer) error {
 		if !c.JSON {
 			fmt.Fprintln(w, "DEVICE\tNUMBER\tBLOCKED\tKEYS\tLAST HEARTBEAT\tLAST EVENT")
 		}
-		it := api.ListDevices(ctx, &iotpb.ListDevicesRequest{Parent: registry, PageSize: pageSize, FieldMask: listed(c.JSON)})
+		request := &iotpb.ListDevicesRequest{Parent: registry, PageSize: pageSize, FieldMask: listed(c.JSON)}
+		if c.Gateway != "" {
+			request.GatewayListOptions = &iotpb.GatewayListOptions{Filter: &iotpb.GatewayListOptions_AssociationsGatewayId{AssociationsGatewayId: c.Gateway}}
+		}
+		it := api.ListDevices(ctx, request)
 		for range c.Limit {
 			d, err := it.Next()
 			if errors.Is(err, iterator.Done) {

@@ -33,7 +33,7 @@ func (*devicesImport) Help() string {
   iotbridge devices list --json
   EMQX: gcp-export.py, or GET /api/v5/gcp_devices
 
-Ids, numbers, keys, blocking, metadata, log levels and the latest config go over; states do not, nor which devices were bound to a gateway. A device that connected by its number goes on doing so when project, region and registry are named as before. A device whose id or number is taken, and one whose id or key no registry takes, is told and left out, and the exit code is then 1. A number is taken when any device of the gateway has it, or a deleted one had it; those of other registries and of deleted devices are known with --apply only. To run it again is safe: what is there with the same keys is passed over.
+Ids, numbers, keys, blocking, metadata, log levels and the latest config go over; states do not, nor which devices were bound to a gateway, which iotbridge devices bind does. A device that connected by its number goes on doing so when project, region and registry are named as before. A device whose id or number is taken, and one whose id or key no registry takes, is told and left out, and the exit code is then 1. A number is taken when any device of the gateway has it, or a deleted one had it; those of other registries and of deleted devices are known with --apply only. To run it again is safe: what is there with the same keys is passed over.
 
 Google's list has all of this only with --format json and its fields asked for; a device without keys goes over without keys.`
 }
