@@ -18,3 +18,11 @@ func (s *Store) ReleaseAndStand(ctx context.Context, device uint64, epoch int64,
 	_, stood = b.held.stand(device)
 	return stood, b.free(ctx, device, epoch)
 }
+
+// Held is of how many devices this run remembers that it holds them.
+func (s *Store) Held() int {
+	b := s.bus.(*sharedBus)
+	b.held.mu.Lock()
+	defer b.held.mu.Unlock()
+	return len(b.held.claims)
+}

@@ -3,12 +3,47 @@ package registry_test
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"iotbridge/gateway"
 )
+
+// Who asked first writes first: nobody waits for all who came after him.
+func TestWritersTakeTurns(t *testing.T) {
+	file := "sqlite:" + filepath.Join(t.TempDir(), "registry.db")
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, openAt(t, file), nil)
+		d := w.create(t, "device1")
+		var order []int
+		first := make(chan struct{})
+		var all sync.WaitGroup
+		for i := range 50 {
+			all.Go(func() {
+				_, err := w.UpdateDevice(t.Context(), "tester", d.Key, func(*gateway.Device) error {
+					if i == 0 {
+						<-first
+					}
+					order = append(order, i)
+					return nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+			synctest.Wait()
+		}
+		close(first)
+		all.Wait()
+		if !slices.IsSorted(order) {
+			t.Errorf("they wrote in the order %v", order)
+		}
+	})
+}
 
 // 50 write while others list from end to end: nobody is told that it is busy.
 func manyWriters(t *testing.T, w *world) {

@@ -98,6 +98,12 @@ func (s *Store) write(ctx context.Context, do func(*tx) error) error {
 func (s *Store) transact(ctx context.Context, do func(*tx) error) (committing bool, err error) {
 	ctx, done := context.WithTimeout(ctx, longest)
 	defer done()
+	if s.turn != nil {
+		if err := s.turn.Acquire(ctx, 1); err != nil {
+			return false, err
+		}
+		defer s.turn.Release(1)
+	}
 	raw, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return false, err

@@ -211,6 +211,9 @@ func TestB33_WhatWasClaimedWithoutTheDatabaseIsSettled(t *testing.T) {
 	if stood, err := a.ReleaseAndStand(ctx, d.Number, epoch, "gateway-a"); stood || err != nil {
 		t.Errorf("one that was released stands: %v", err)
 	}
+	if n := a.Held(); n != 1 { // the first alone
+		t.Errorf("%d devices are remembered", n)
+	}
 }
 
 // A command whose Send has ended is not delivered.

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"go.uber.org/zap"
+	"golang.org/x/sync/semaphore"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -52,6 +53,7 @@ func openFile(ctx context.Context, file string, log *zap.Logger) (_ *Store, err 
 		return nil, err
 	}
 	s.db.SetMaxOpenConns(1)
+	s.turn = semaphore.NewWeighted(1) // database/sql gives the next turn to anyone, and some wait too long
 	if err := e.sound(ctx, s.db); err != nil {
 		return nil, err
 	}

@@ -282,3 +282,25 @@ func TestB68_Backup(t *testing.T) {
 		t.Errorf("%d devices and %d entries in the copy", count, entries)
 	}
 }
+
+// B33: who holds which device is known without the file.
+func TestB33_ClaimsWithoutTheFile(t *testing.T) {
+	s, err := registry.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "registry.db"), registry.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := newWorld(t, s, nil).create(t, "device1")
+	first, err := s.Claim(t.Context(), d.Number, "here")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil { // and so it does not answer
+		t.Fatal(err)
+	}
+	if _, err := s.Device(t.Context(), d.Key); err == nil {
+		t.Fatal("it answers")
+	}
+	if second, err := s.Claim(t.Context(), d.Number, "here"); err != nil || second <= first {
+		t.Errorf("epoch %d after %d, %v", second, first, err)
+	}
+}

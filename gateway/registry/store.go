@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"iotbridge/gateway"
 )
@@ -27,7 +28,8 @@ type Options struct {
 // Store is the registry. It is safe for concurrent use.
 type Store struct {
 	engine engine
-	db     *sql.DB // writes
+	db     *sql.DB             // writes
+	turn   *semaphore.Weighted // to write, in the order of asking; nil: nobody has to wait
 	reads  querier
 	pages  pageKey
 	bus    bus
