@@ -7,7 +7,7 @@
 //	  0000000000000f3d.seg          …                           ├─ by name = by number
 //	  0000000000010001.seg          being appended to     last ┘
 //	  cursor                        confirmed, lost and not yet reported, next number
-//	  reserve                       64 KiB, given up to write a cursor on a full disk
+//	  reserve                       a few KiB, given up to write a cursor on a full disk
 //	  segment.tmp cursor.tmp        being made; nothing in them counts
 //	  0000000000000001-9f….former   another machine's records, set aside
 //
@@ -27,7 +27,8 @@
 // were used, should the cursor be lost. Acknowledgements are written once a second, every
 // 4,096 of them, and at Close; after a crash the last ones come again. Of confirmed
 // numbers above the first unconfirmed one 4,096 ranges are remembered; what is forgotten
-// comes again too.
+// comes again too. A record that was confirmed in the second before a crash, and is lost
+// in the next one, may be reported as lost.
 //
 // What may fail, and what then happens:
 //

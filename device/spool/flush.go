@@ -13,7 +13,6 @@ const (
 	cursorName   = "cursor"
 	cursorTmp    = "cursor.tmp"
 	reserveName  = "reserve"
-	reserveBytes = 64 << 10
 	reserveAfter = time.Minute
 )
 
@@ -28,25 +27,27 @@ func (s *Spool) flush() error {
 			s.cur.next = max(s.cur.next, g.base+segmentNumbers)
 		}
 	}
-	err := s.writeCursor()
-	if errors.Is(err, syscall.ENOSPC) && s.reserve {
-		s.reserve, s.reserveTry = false, time.Now()
+	b := s.cur.encode()
+	err := s.writeCursor(b)
+	if errors.Is(err, syscall.ENOSPC) && s.reserve > 0 {
+		s.reserve, s.reserveTry = 0, time.Now()
 		s.files.Remove(reserveName) //nolint:errcheck // then there is still no room, and the next line says so
-		err = s.writeCursor()
+		err = s.writeCursor(b)
 	}
 	if err != nil {
 		return fmt.Errorf("write the spool's cursor: %w", err)
 	}
 	s.dirty = false
+	held := len(s.segments)
 	if err := s.unlink(); err != nil {
 		return err
 	}
-	s.keepReserve()
+	s.keepReserve(len(b), len(s.segments) < held)
 	return nil
 }
 
-func (s *Spool) writeCursor() error {
-	f, err := s.install(cursorTmp, cursorName, s.cur.encode())
+func (s *Spool) writeCursor(b []byte) error {
+	f, err := s.install(cursorTmp, cursorName, b)
 	if err != nil {
 		return err
 	}
@@ -95,17 +96,21 @@ func (s *Spool) unlink() error {
 }
 
 // keepReserve makes the file that is given up when a full disk would not even take
-// the cursor, and so never be emptied.
-func (s *Spool) keepReserve() {
-	if s.reserve || !s.reserveTry.IsZero() && time.Since(s.reserveTry) < reserveAfter {
+// the cursor, and so never be emptied. freed: it may find room that was not there.
+func (s *Spool) keepReserve(cursor int, freed bool) {
+	if s.reserve >= cursor || !freed && !s.reserveTry.IsZero() && time.Since(s.reserveTry) < reserveAfter {
 		return
 	}
 	s.reserveTry = time.Now()
+	if s.reserve > 0 {
+		s.files.Remove(reserveName) //nolint:errcheck // then it cannot be created either
+		s.reserve = 0
+	}
 	f, err := s.files.Create(reserveName)
 	if err != nil {
 		return
 	}
-	b := make([]byte, reserveBytes)
+	b := make([]byte, (2*cursor/block+1)*block)
 	for i := range b {
 		b[i] = byte(i) // no file system keeps these without blocks
 	}
@@ -114,7 +119,7 @@ func (s *Spool) keepReserve() {
 		s.files.Remove(reserveName) //nolint:errcheck // it is tried again
 		return
 	}
-	s.reserve = true
+	s.reserve = len(b)
 }
 
 // Flush writes down what may not stay unwritten for longer.

@@ -44,9 +44,7 @@ func (s *Spool) recover() error {
 		case segmentTmp, cursorTmp:
 			s.files.Remove(e.name) //nolint:errcheck // install does it again
 		case reserveName:
-			if s.reserve = e.size == reserveBytes; !s.reserve {
-				s.files.Remove(e.name) //nolint:errcheck // then there is none
-			}
+			s.reserve = int(min(e.size, maxCursor))
 		}
 		if base, ok := parseName(e.name); ok {
 			g, err := s.found(base, e.size)
@@ -69,6 +67,9 @@ func (s *Spool) recover() error {
 		return err
 	}
 	s.number(known)
+	if err := s.syncLast(); err != nil {
+		s.warn("records from before the start may not survive a power cut: %v", err)
+	}
 	if !s.dirty && known {
 		return nil
 	}
@@ -165,7 +166,7 @@ func (s *Spool) setAside(segments []onDisk, entries []entry, fresh bool) (own []
 			continue
 		}
 		if !moved {
-			if err := s.writeCursor(); err != nil {
+			if err := s.writeCursor(s.cur.encode()); err != nil {
 				return nil, err
 			}
 		}
@@ -293,6 +294,21 @@ func (s *Spool) number(known bool) {
 		s.next = max(s.next, sum(newest, segmentNumbers))
 	}
 	s.cur.closed = false
+}
+
+// syncLast: what the agent before this one wrote, and could not sync before it was
+// killed, is found now and must not be lost with the power later.
+func (s *Spool) syncLast() error {
+	g := s.last()
+	if g == nil || g.live == 0 {
+		return nil
+	}
+	f, err := s.files.Open(g.name())
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
 }
 
 // sum stops at the highest number.

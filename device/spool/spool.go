@@ -32,7 +32,7 @@ const (
 	defaultBytes    = 256 << 20
 	leastBytes      = 64 << 10
 	defaultSegment  = 512 << 10
-	leastSegment    = 4 << 10
+	leastSegment    = 8 << 10
 	maxSegmentBytes = 4 << 20
 
 	maxPending = 64 << 10 // bytes of records that wait for a sync
@@ -71,7 +71,7 @@ type Spool struct {
 	dirty      bool // the cursor has to be written
 	acks       int  // since that was tried
 	flushed    time.Time
-	reserve    bool
+	reserve    int // bytes of that file
 	reserveTry time.Time
 }
 
@@ -106,7 +106,7 @@ func open(f files, opt Options) (*Spool, error) {
 	if err := s.recover(); err != nil {
 		return nil, err
 	}
-	s.keepReserve()
+	s.keepReserve(len(s.cur.encode()), false)
 	return s, nil
 }
 

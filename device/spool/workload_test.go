@@ -24,6 +24,7 @@ type workload struct {
 	offline  bool              // confirm nothing
 	again    bool              // in a recovery
 	highest  uint64
+	patience int    // faults that open may meet
 	longest  int    // half a record's length
 	flight   string // what Append has not yet answered, or has refused
 	refused  map[string]bool
@@ -38,13 +39,19 @@ func newWorkload(t *testing.T, opt Options, seed uint64) *workload {
 	return w
 }
 
+// open opens the spool, again until the disk lets it.
 func (w *workload) open() {
 	w.t.Helper()
-	s, err := open(w.disk, w.opt)
-	if err != nil {
-		w.t.Fatalf("open: %v", err)
+	for try := 0; ; try++ {
+		s, err := open(w.disk, w.opt)
+		if err == nil {
+			w.spool = s
+			return
+		}
+		if try == w.patience {
+			w.t.Fatalf("open: %v", err)
+		}
 	}
-	w.spool = s
 }
 
 // step does one thing with the spool. Errors are counted by the caller's faults only.
@@ -59,7 +66,18 @@ func (w *workload) step() (err error) {
 	case n < 98:
 		return w.spool.flush()
 	default:
-		err = w.spool.Close()
+		waiting := w.spool.pending
+		if err = w.spool.Close(); err != nil {
+			// It said so: what was not synced may go, what was confirmed may come.
+			for _, r := range waiting {
+				w.refused[w.given[r.seq]] = true
+				delete(w.given, r.seq)
+			}
+			for _, payload := range w.settled {
+				w.refused[payload] = true
+			}
+			clear(w.settled)
+		}
 		w.open()
 	}
 	return err
