@@ -3,7 +3,9 @@ package bigquery
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"sync"
 	"testing"
@@ -67,6 +69,21 @@ func newServer(t testing.TB) *server {
 }
 
 // serve listens on the server's address until stop.
+// address is one that nobody else is given while it is not listened on: it lies below
+// the ports that systems give out.
+func address(t testing.TB) string {
+	for {
+		l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", 20_000+rand.IntN(10_000)))
+		if err != nil {
+			continue
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return l.Addr().String()
+	}
+}
+
 func (s *server) serve(t testing.TB) (stop func()) {
 	l, err := net.Listen("tcp", s.addr)
 	if err != nil {
