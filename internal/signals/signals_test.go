@@ -15,6 +15,9 @@ import (
 	"iotbridge/internal/signals"
 )
 
+// background is asked before anything listens to SIGINT.
+var background = signal.Ignored(syscall.SIGINT)
+
 // TestMain is also the program under test.
 func TestMain(m *testing.M) {
 	if os.Getenv("SIGNALS_TEST_CHILD") == "" {
@@ -53,7 +56,7 @@ func TestTheFirstSignalEndsTheContextAndTheSecondTheProcess(t *testing.T) {
 			}
 			// Who was started in the background ignores SIGINT, and so does his child.
 			want := sig
-			if signal.Ignored(sig) {
+			if sig == syscall.SIGINT && background {
 				want = syscall.SIGTERM
 				if err := cmd.Process.Signal(want); err != nil {
 					t.Fatal(err)
