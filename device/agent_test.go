@@ -262,14 +262,44 @@ func TestAConfirmedReadingThatTheSpoolCannotForgetIsNotSentAgain(t *testing.T) {
 		b.spool.fail(nil, nil, errors.New("EIO"))
 		b.start()
 		pass(5500 * time.Millisecond)
+		b.gate.session().end(errors.New("connection reset by peer"))
+		pass(10 * time.Second)
 		b.spool.fail(nil, nil, nil)
 		b.until("forgotten", b.idle)
 		ids := map[string]int{}
 		for _, m := range b.gate.readings() {
 			if ids[m.reading(t).ID]++; ids[m.reading(t).ID] > 1 {
-				t.Errorf("sent again in the same session: %s", m.body)
+				t.Errorf("sent again: %s", m.body)
 			}
 		}
+	})
+}
+
+func TestAReadingThatTheBacklogFindsFirstIsSentOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bed) {
+		b.gate.latency = 400 * time.Millisecond
+		b.spool.linger = 300 * time.Millisecond // it can be read long before Append returns
+		b.agent.Settings.BacklogRate = 10
+		b.spool.fill(b.clock, 20)
+		b.start()
+		pass(20 * time.Second)
+		if got, want := len(b.gate.readings()), 20+b.sensor.count()-1; got != want {
+			t.Errorf("%d messages, want %d", got, want)
+		}
+	})
+}
+
+func TestWhatTheSpoolCannotForgetIsBounded(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bed) {
+		b.spool.fill(b.clock, 3*maxOwed)
+		b.spool.fail(nil, nil, errors.New("EIO"))
+		b.start()
+		pass(30 * time.Second)
+		if got := len(b.gate.readings()) - b.sensor.count(); got < maxOwed || got > maxOwed+b.agent.Settings.Window {
+			t.Errorf("%d of the backlog went, want about %d", got, maxOwed)
+		}
+		b.spool.fail(nil, nil, nil)
+		b.until("drained", b.idle)
 	})
 }
 
@@ -475,8 +505,8 @@ func TestB17_StopSettlesAndForgetsNothingUnconfirmed(t *testing.T) {
 		b.spool.fill(b.clock, 1000)
 		b.start()
 		pass(3300 * time.Millisecond)
-		if took := b.stop(); took > 2*time.Second {
-			t.Errorf("what was under way was there after 1 s, Run took %s", took)
+		if took := b.stop(); took < 100*time.Millisecond || took > 2*time.Second {
+			t.Errorf("what was under way wanted up to 1 s, Run took %s", took)
 		}
 		if sent, kept := b.agent.Status().Sent, b.spool.Depth().Records; int(sent)+kept != 1000+b.sensor.count() || sent == 0 {
 			t.Errorf("%d confirmed, %d kept, of %d", sent, kept, 1000+b.sensor.count())
@@ -615,6 +645,41 @@ func TestB20_ALostConnectionCostsNoReading(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestB20_AConnectThatHangsIsGivenUp(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bed) {
+		b.gate.latency = 24 * time.Hour
+		b.start()
+		pass(10 * time.Minute)
+		if n := len(b.gate.connects()); n < 4 {
+			t.Errorf("%d attempts in ten minutes", n)
+		}
+	})
+}
+
+func TestB20_WhatWasLiveGoesFirstAgain(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bed) {
+		b.agent.Settings.BacklogRate = 1
+		b.spool.fill(b.clock, 100)
+		b.gate.latency = 700 * time.Millisecond
+		b.start()
+		pass(3100 * time.Millisecond)
+		at := time.Now()
+		b.gate.session().end(errors.New("connection reset by peer"))
+		b.until("sent again", func() bool {
+			got := b.gate.readings()
+			return got[len(got)-1].at.After(at)
+		})
+		for _, m := range b.gate.readings() {
+			if r := m.reading(t); m.at.After(at) {
+				if r.Temperature < 20 || r.time(t).After(at) {
+					t.Errorf("first after the cut: %s", m.body)
+				}
+				break
+			}
+		}
+	})
 }
 
 func TestB24_AttemptsSpreadAndSlowDown(t *testing.T) {

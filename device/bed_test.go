@@ -218,6 +218,7 @@ type memSpool struct {
 	unread   error        // of Next
 	stubborn error        // of Ack
 	hang     chan struct{}
+	linger   time.Duration // from when a record can be read until its Append returns
 }
 
 type memRecord struct {
@@ -232,6 +233,9 @@ func newMemSpool(t *testing.T, stream string) *memSpool { return &memSpool{t: t,
 func (s *memSpool) Stream() string { return s.stream }
 
 func (s *memSpool) Append(record []byte) (uint64, error) {
+	if s.linger > 0 {
+		defer func() { <-time.After(s.linger) }()
+	}
 	s.mu.Lock()
 	hang := s.hang
 	s.mu.Unlock()
@@ -364,7 +368,11 @@ func (s *memSpool) fill(c *memClock, n int) {
 	for i := range n {
 		ago := time.Duration(n-i) * time.Second
 		r := record{wall: millis(c.Now().Add(-ago)), boot: "boot-0", plausible: true, temperature: 1 + float64(i)/1e6}
-		if _, err := s.Append(r.append(nil)); err != nil {
+		linger := s.linger
+		s.linger = 0
+		_, err := s.Append(r.append(nil))
+		s.linger = linger
+		if err != nil {
 			s.t.Fatal(err)
 		}
 	}

@@ -209,6 +209,18 @@ func TestD4_AFloodFromTheGatewayIsBounded(t *testing.T) {
 	})
 }
 
+func TestD4_WhatIsTooLargeIsNotEvenKept(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bed) {
+		c := newControl(b.agent, nil, b.agent.Log)
+		large := make([]byte, maxConfig+1)
+		c.Config(large)
+		c.Command("", large)
+		if c.config != nil || c.tooLarge != len(large) || len(c.commands) != 1 || len(c.commands[0]) > maxCommandBytes {
+			t.Errorf("kept %d bytes of configuration, commands %q", len(c.config), c.commands)
+		}
+	})
+}
+
 func TestMembersOfASensorDoNotOverrideOurs(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
 		judge := worker(t)
