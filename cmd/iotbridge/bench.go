@@ -50,7 +50,7 @@ type benchGateway struct {
 
 // Help is shown after the flags.
 func (*benchGateway) Help() string {
-	return `Without --local and --target, two servers are started on this machine and measured one after the other in the same way: a bare one, which verifies the devices' tokens and acknowledges every message at once, and the gateway as iotbridge-gateway runs it, before a Pub/Sub that answers after 20 ms. The bare one is what TLS, tokens and MQTT cost at the least on this machine now. The goals are set for 5000 devices on two cores that the load shares; on a machine that does something else at the time, the ratios say more than the figures.
+	return `Without --local and --target, two servers are started on this machine and measured one after the other in the same way: a bare one, which verifies the devices' tokens and acknowledges every message at once, and the gateway as iotbridge-gateway runs it, before a Pub/Sub that answers after 20 ms. The bare one is what TLS, tokens and MQTT cost at the least on this machine now. The goals are set for 5000 devices on two cores that the load shares; on a machine that does something else at the time, CPU says more than time, and the ratios more than the figures.
 
 The exit code is 1 if a device was turned away, a connection broke, or a message was not acknowledged.`
 }

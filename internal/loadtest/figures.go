@@ -3,6 +3,7 @@ package loadtest
 import (
 	"fmt"
 	"math"
+	"runtime"
 )
 
 // GoalDevices is how many devices the goals are set for, over TLS 1.3 on two cores
@@ -38,6 +39,9 @@ func Figures(floor, ours *Result) []Figure {
 		list = append(list, newFigure(name, g, floor, ours, value))
 	}
 	add("connects a second", goal{leastOfFloor: 0.8}, func(r *Result) float64 { return r.Connects })
+	if floor != nil { // else the server may have CPUs of its own
+		add("connects a second that the CPUs allow", goal{leastOfFloor: 0.8}, (*Result).allowed)
+	}
 	add("CPU a connect, µs", goal{}, func(r *Result) float64 { return r.ConnectCPU })
 	add("the load's own CPU a connect, µs", goal{}, func(r *Result) float64 { return r.ConnectOwn })
 	add("memory a connection after publishing, KiB", goal{most: 36, digits: 1}, func(r *Result) float64 { return r.Memory })
@@ -57,6 +61,16 @@ func Figures(floor, ours *Result) []Figure {
 		add("all"+beside+" gone after, s", goal{most: 10, digits: 1}, func(r *Result) float64 { return r.HalfOpen.Gone })
 	}
 	return list
+}
+
+// allowed is how many connects a second this machine could do if it did nothing else,
+// by the CPU that they took of the server and of the load: unlike the rate that was
+// reached, it is the same on a busy machine. 0: not known.
+func (r *Result) allowed() float64 {
+	if r.ConnectCPU == 0 || r.ConnectOwn == 0 {
+		return 0
+	}
+	return float64(runtime.NumCPU()) * 1e6 / (r.ConnectCPU + r.ConnectOwn)
 }
 
 func newFigure(name string, g goal, floor, ours *Result, value func(*Result) float64) Figure {
