@@ -127,21 +127,23 @@ func TestRatesAreSettings(t *testing.T) {
 }
 
 func TestDelayBooksNothing(t *testing.T) {
-	b := newBed()
-	b.Limiter = gateway.NewLimiter()
-	a := b.session(t)
-	for range 1000 {
-		if wait := b.Delay(a, 100); wait != 0 {
-			t.Fatal(wait)
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed()
+		b.Limiter = gateway.NewLimiter()
+		a := b.session(t)
+		for range 1000 {
+			if wait := b.Delay(a, 100); wait != 0 {
+				t.Fatal(wait)
+			}
 		}
-	}
-	for range 101 {
-		_ = b.telemetry(a, "", nil)
-	}
-	if b.Delay(a, 1) == 0 {
-		t.Error("no delay over the rate")
-	}
-	if err := b.telemetry(a, "", nil); why(t, err) != gateway.OverRate {
-		t.Error(err)
-	}
+		for range 101 {
+			_ = b.telemetry(a, "", nil)
+		}
+		if b.Delay(a, 1) == 0 {
+			t.Error("no delay over the rate")
+		}
+		if err := b.telemetry(a, "", nil); why(t, err) != gateway.OverRate {
+			t.Error(err)
+		}
+	})
 }
