@@ -65,7 +65,7 @@ fmt: ## format as the linter wants it
 
 .PHONY: golden
 golden: ## rewrite the golden files from the code; read the diff before you commit it
-	$(GO) test ./schema/... ./docs/... -update
+	$(GO) test ./schema/... ./docs/... ./cmd/iotbridge-agent -update
 
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZTIME (30s)
