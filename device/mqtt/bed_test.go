@@ -339,13 +339,13 @@ func sent(t testing.TB, s *session, topic, data string) <-chan error {
 
 var errNoAnswer = errors.New("no answer")
 
-// within waits for what must come: half a minute on the wall, exact in a bubble.
+// within waits for what must come.
 func within[T any](t testing.TB, what string, c <-chan T) T {
 	t.Helper()
 	select {
 	case v := <-c:
 		return v
-	case <-time.After(10 * time.Minute):
+	case <-time.After(5 * time.Minute):
 		t.Fatalf("%s: %v", what, errNoAnswer)
 		panic("unreachable")
 	}

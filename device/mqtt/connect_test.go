@@ -215,7 +215,9 @@ func TestB22_NamesAreResolvedAnewAndBlackHolesPassedBy(t *testing.T) {
 			t.Error("the name was not asked for anew")
 		}
 	}
-	if swallowed.Load() == 0 {
+	if l, err := net.Listen("tcp6", "[::1]:0"); err != nil {
+		t.Logf("no IPv6 here, and so no black hole: %v", err)
+	} else if l.Close(); swallowed.Load() == 0 {
 		t.Error("IPv6 was not tried: nothing is shown")
 	}
 	down.Store(true)

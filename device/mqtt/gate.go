@@ -68,7 +68,7 @@ func (g *gate) pass(b []byte) (int, error) {
 		case body:
 			n := min(g.left, len(b)-i)
 			if err := g.connack(b[i : i+n]); err != nil {
-				return i, err
+				return i + n - 1, err
 			}
 			g.left -= n
 			i += n

@@ -54,6 +54,11 @@ func LoadKey(path string) (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("private key %s: %w", path, err)
 	}
+	return admitted(private, path)
+}
+
+// admitted takes a key that the gateway takes, too.
+func admitted(private crypto.Signer, path string) (*Key, error) {
 	k := &Key{private: private, path: path, method: jwt.SigningMethodES256}
 	switch p := private.(type) {
 	case *ecdsa.PrivateKey:

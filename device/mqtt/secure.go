@@ -126,10 +126,8 @@ func (u *Uplink) cure(err error) string {
 		hostname  x509.HostnameError
 		invalid   x509.CertificateInvalidError
 		noTLS     tls.RecordHeaderError
-		alert     tls.AlertError
 		noHost    *net.DNSError
 	)
-	const protocolVersion = 70 // RFC 8446, 6
 	switch {
 	case errors.As(err, &authority):
 		return "its certificate is not signed by an authority in " + u.Roots + ": copy the gateway's CA certificate there (beside the old one, while a change is under way)"
@@ -139,7 +137,7 @@ func (u *Uplink) cure(err error) string {
 		return "its certificate is not valid at this machine's time, " + u.Now().UTC().Format("2006-01-02 15:04") + " UTC: set the clock, or renew the certificate"
 	case errors.As(err, &noTLS):
 		return "it does not speak TLS on this port: check the port (MQTT over TLS is 8883)"
-	case errors.As(err, &alert) && alert == protocolVersion, strings.Contains(err.Error(), "unsupported protocol version"):
+	case strings.Contains(err.Error(), "protocol version"): // crypto/tls has no type for its peer's alert, nor for its own
 		return "it speaks no TLS 1.2 or newer: the gateway must be updated, or something between weakens the connection"
 	case errors.As(err, &noHost) && noHost.IsNotFound:
 		return "there is no such host: check the name, and the DNS server in /etc/resolv.conf"
