@@ -65,7 +65,7 @@ func TestKill9(t *testing.T) {
 	c = start(t, file, pubsub.Options{})
 	left := map[string]bool{}
 	for {
-		r := must[*pubsubpb.PullResponse](t)(c.sub.Pull(within(t, 10*time.Second),
+		r := must[*pubsubpb.PullResponse](t)(c.sub.Pull(within(t),
 			&pubsubpb.PullRequest{Subscription: subName, MaxMessages: 1000, ReturnImmediately: true}))
 		if len(r.ReceivedMessages) == 0 {
 			break
@@ -114,7 +114,7 @@ func killOnce(t *testing.T, file string, b *books) {
 	}
 	defer conn.Close()
 	pub, sub := pubsubpb.NewPublisherClient(conn), pubsubpb.NewSubscriberClient(conn)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	var load errgroup.Group
 	moving := make(chan struct{}, 1000)

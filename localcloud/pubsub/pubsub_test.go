@@ -90,8 +90,8 @@ func start(t testing.TB, file string, opts pubsub.Options) *cloud {
 func newFile(t testing.TB) string { return filepath.Join(t.TempDir(), "pubsub.db") }
 
 // within ends with the test, or in time to say where it hung.
-func within(t testing.TB, d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), d)
+func within(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -110,7 +110,7 @@ func must[T any](t testing.TB) func(T, error) T {
 // create makes a topic and a subscription that change may alter.
 func (c *cloud) create(t testing.TB, change ...func(*pubsubpb.Subscription)) {
 	t.Helper()
-	ctx := within(t, 10*time.Second)
+	ctx := within(t)
 	must[*pubsubpb.Topic](t)(c.pub.CreateTopic(ctx, &pubsubpb.Topic{Name: topicName}))
 	config := &pubsubpb.Subscription{Name: subName, Topic: topicName}
 	for _, f := range change {
@@ -122,7 +122,7 @@ func (c *cloud) create(t testing.TB, change ...func(*pubsubpb.Subscription)) {
 // publish publishes n messages in requests of at most 1000.
 func (c *cloud) publish(t testing.TB, from, n int) (ids []string) {
 	t.Helper()
-	ctx := within(t, 60*time.Second)
+	ctx := within(t)
 	for n > 0 {
 		req := &pubsubpb.PublishRequest{Topic: topicName}
 		for range min(n, 1000) {
@@ -140,7 +140,7 @@ func (c *cloud) publish(t testing.TB, from, n int) (ids []string) {
 // pull pulls until it has n messages.
 func (c *cloud) pull(t testing.TB, n int) (out []*pubsubpb.ReceivedMessage) {
 	t.Helper()
-	ctx := within(t, 30*time.Second)
+	ctx := within(t)
 	for len(out) < n {
 		r := must[*pubsubpb.PullResponse](t)(c.sub.Pull(ctx, &pubsubpb.PullRequest{Subscription: subName, MaxMessages: int32(n - len(out))}))
 		out = append(out, r.ReceivedMessages...)
@@ -150,7 +150,7 @@ func (c *cloud) pull(t testing.TB, n int) (out []*pubsubpb.ReceivedMessage) {
 
 func (c *cloud) ack(t testing.TB, messages ...*pubsubpb.ReceivedMessage) {
 	t.Helper()
-	if _, err := c.sub.Acknowledge(within(t, 10*time.Second), &pubsubpb.AcknowledgeRequest{Subscription: subName, AckIds: ackIDs(messages)}); err != nil {
+	if _, err := c.sub.Acknowledge(within(t), &pubsubpb.AcknowledgeRequest{Subscription: subName, AckIds: ackIDs(messages)}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"golang.org/x/sync/errgroup"
@@ -49,7 +48,7 @@ func TestAfterRun(t *testing.T) {
 	if err := s.Run(ctx); err != nil {
 		t.Fatal(err)
 	}
-	_, err := s.CreateTopic(within(t, 10*time.Second), &pubsubpb.Topic{Name: topicName})
+	_, err := s.CreateTopic(within(t), &pubsubpb.Topic{Name: topicName})
 	if status.Code(err) != codes.Unavailable {
 		t.Errorf("a change after Run answers %v", err)
 	}
