@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -128,9 +129,10 @@ func TestTheStateIsWrittenWhenThereIsNews(t *testing.T) {
 	name := filepath.Join(dir, stateFile)
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		now := sending()
+		var sent atomic.Uint64
 		r := reporter{dir: dir, clock: bubble{time.Now()}, status: func() device.Status {
-			now.Time = time.Now()
+			now := sending()
+			now.Time, now.Sent = time.Now(), sent.Load()
 			return now
 		}}
 		ended := make(chan struct{})
@@ -151,7 +153,7 @@ func TestTheStateIsWrittenWhenThereIsNews(t *testing.T) {
 		if again := written(); again.SinceBoot != first.SinceBoot {
 			t.Errorf("written without news at %s", again.SinceBoot)
 		}
-		now.Sent++
+		sent.Add(1)
 		<-time.After(time.Second)
 		if again := written(); again.Sent != first.Sent+1 || again.SinceBoot != 4*time.Second {
 			t.Errorf("the news of 3.5 s: sent %d, written at %s", again.Sent, again.SinceBoot)

@@ -71,8 +71,11 @@ func TestReadingsArriveUntilTheDeviceIsBlocked(t *testing.T) {
 		t.Fatal(err)
 	}
 	wired.state("refused", func(s *state) bool { return s.Link != "sending" && strings.Contains(s.LastError, "CONNACK 5") })
-	blocked := s.arrived()
-	after := s.waitFor("ten more of the other", func(all []reading) bool { return of("simulated", all) >= of("simulated", blocked)+10 })
+	more := func(than []reading) []reading {
+		return s.waitFor("ten more of the other", func(all []reading) bool { return of("simulated", all) >= of("simulated", than)+10 })
+	}
+	blocked := more(s.arrived()) // what was under way has come by then
+	after := more(blocked)
 	if of("wired", after) != of("wired", blocked) {
 		t.Errorf("%d readings of a blocked device", of("wired", after)-of("wired", blocked))
 	}
@@ -130,7 +133,7 @@ func TestB17_StoppedWhileTheBacklogDrains(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	p := s.device("device1", "")
-	settings := []string{"INTERVAL = 200ms", "ONE_WIRE = " + tree(t, 20), "BACKLOG_RATE = 20"}
+	settings := []string{"INTERVAL = 200ms", "ONE_WIRE = " + tree(t, 20)}
 	p.configure(append(settings, "PORT = 1")...) // nobody is there
 	stop := p.run()
 	p.state("keeping", func(s *state) bool { return s.Spool.Records >= 80 })
@@ -140,9 +143,9 @@ func TestB17_StoppedWhileTheBacklogDrains(t *testing.T) {
 		t.Fatalf("%d are kept", len(kept))
 	}
 
-	p.configure("INTERVAL = 1h", "SIMULATE = yes", "BACKLOG_RATE = 20", fmt.Sprintf("PORT = %d", s.port))
+	p.configure("INTERVAL = 1h", "SIMULATE = yes", "BACKLOG_RATE = 2", fmt.Sprintf("PORT = %d", s.port))
 	child := p.process("run")
-	p.state("sending its backlog", func(s *state) bool { return s.Sent >= 10 })
+	p.state("sending its backlog", func(s *state) bool { return s.Sent >= 3 })
 	if err := child.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
