@@ -146,6 +146,9 @@ func TestInstallingSaysWhatIsWrong(t *testing.T) {
 			t.Errorf("%s: %v, %s", name, err, out)
 		}
 	}
+	if _, err := os.Lstat(filepath.Join(dir, "keys")); err == nil {
+		t.Error("the link was followed before it was refused")
+	}
 }
 
 func TestTheScriptIsClean(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
@@ -15,7 +16,19 @@ import (
 	"iotbridge/device"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	patience, grace = time.Hour, time.Hour // no test's outcome is the machine's speed
+	goleak.VerifyTestMain(m)
+}
+
+// hurry sets one of them for a test.
+func hurry(t *testing.T, limit *time.Duration, to time.Duration) {
+	before := *limit
+	*limit = to
+	t.Cleanup(func() { *limit = before })
+}
+
+var _ device.ProbeError = &Error{} // by which the agent counts
 
 const (
 	probeA = "28-0316a2795b12"

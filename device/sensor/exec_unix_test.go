@@ -46,19 +46,18 @@ func TestACommandsFaults(t *testing.T) {
 		class  Class
 		says   string
 	}{
-		"no such program":    {&Exec{Argv: []string{"/no/such/program"}}, Missing, "/no/such/program"},
-		"not in the path":    {&Exec{Argv: []string{"no-such-program"}}, Missing, "no-such-program"},
-		"no command":         {&Exec{}, Missing, "no command"},
-		"not executable":     {&Exec{Argv: []string{plain}}, IO, "permission denied"},
-		"exit status":        {sh("echo 21; exit 3"), IO, "exit status 3"},
-		"its reason":         {sh("echo 'no i2c bus' >&2; echo more >&2; exit 1"), IO, "exit status 1: no i2c bus"},
-		"a signal":           {sh("kill -9 $$"), IO, "killed"},
-		"nothing":            {sh("true"), Format, "printed nothing"},
-		"a word":             {sh("echo warm"), Format, `"warm"`},
-		"two numbers":        {sh("echo 21; echo 22"), Format, "neither"},
-		"more than 64 KiB":   {sh("head -c 65537 /dev/zero"), Format, "more than 65536"},
-		"without end":        {sh("while :; do echo 11111111111111111111; done"), Format, "more than 65536"},
-		"a heir to its pipe": {sh("sleep 1000 & echo 21"), IO, "left a process behind"},
+		"no such program":  {&Exec{Argv: []string{"/no/such/program"}}, Missing, "/no/such/program"},
+		"not in the path":  {&Exec{Argv: []string{"no-such-program"}}, Missing, "no-such-program"},
+		"no command":       {&Exec{}, Missing, "no command"},
+		"not executable":   {&Exec{Argv: []string{plain}}, IO, "permission denied"},
+		"exit status":      {sh("echo 21; exit 3"), IO, "exit status 3"},
+		"its reason":       {sh("echo 'no i2c bus' >&2; echo more >&2; exit 1"), IO, "exit status 1: no i2c bus"},
+		"a signal":         {sh("kill -9 $$"), IO, "killed"},
+		"nothing":          {sh("true"), Format, "printed nothing"},
+		"a word":           {sh("echo warm"), Format, `"warm"`},
+		"two numbers":      {sh("echo 21; echo 22"), Format, "neither"},
+		"more than 64 KiB": {sh("head -c 65537 /dev/zero"), Format, "more than 65536"},
+		"without end":      {sh("while :; do echo 11111111111111111111; done"), Format, "more than 65536"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			samples, err := c.sensor.Sample(t.Context())
@@ -67,6 +66,15 @@ func TestACommandsFaults(t *testing.T) {
 				t.Errorf("%q, want %q in it", err, c.says)
 			}
 		})
+	}
+}
+
+func TestACommandsHeirToItsOutputIsAFault(t *testing.T) {
+	hurry(t, &grace, time.Millisecond)
+	samples, err := sh("sleep 1000 & echo 21").Sample(t.Context())
+	expect(t, samples, err, nil, []string{"io"})
+	if !strings.Contains(err.Error(), "left a process behind") {
+		t.Errorf("%q", err)
 	}
 }
 
