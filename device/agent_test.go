@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 )
 
@@ -228,6 +227,9 @@ func TestB9_ADeadDiskStopsNothing(t *testing.T) {
 		if s := b.agent.Status(); s.SpoolError != "read-only file system" || len(b.gate.connects()) != 1 {
 			t.Errorf("status: %+v, %d connections", s, len(b.gate.connects()))
 		}
+		if n := b.spool.nexts; n > 200 {
+			t.Errorf("a dead disk was read %d times in ten minutes", n)
+		}
 		if lines := b.logs.Len(); lines > 20 {
 			t.Errorf("%d lines in the log", lines)
 		}
@@ -279,12 +281,21 @@ func TestAReadingThatTheBacklogFindsFirstIsSentOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
 		b.gate.latency = 400 * time.Millisecond
 		b.spool.linger = 300 * time.Millisecond // it can be read long before Append returns
-		b.agent.Settings.BacklogRate = 10
-		b.spool.fill(b.clock, 20)
 		b.start()
-		pass(20 * time.Second)
-		if got, want := len(b.gate.readings()), 20+b.sensor.count()-1; got != want {
+		pass(2100 * time.Millisecond)
+		early := 0
+		for range 10 {
+			before := len(b.spoolSeen())
+			b.gate.session().in.Command("report", nil) // has the sender look
+			pass(50 * time.Millisecond)
+			early += len(b.spoolSeen()) - before
+			pass(950 * time.Millisecond)
+		}
+		if got, want := len(b.gate.readings()), b.sensor.count()-1; got != want {
 			t.Errorf("%d messages, want %d", got, want)
+		}
+		if early == 0 {
+			t.Error("the backlog never found one first")
 		}
 	})
 }
@@ -608,11 +619,13 @@ func TestB18_AnswersThatNobodyAskedForAreIgnored(t *testing.T) {
 		b.spool.fill(b.clock, 20)
 		b.until("drained", func() bool { return b.idle() && len(old) > 0 })
 		sent := b.agent.Status().Sent
-		for _, done := range old { // answers of a session that is over, and second ones
-			done(nil)
-			done(errors.New("late"))
+		for _, err := range []error{nil, errors.New("late")} { // of a session that is over, and second ones
+			for _, done := range old {
+				done(err)
+			}
+			pass(3 * time.Second)
 		}
-		synctest.Wait()
+		sent += 6
 		if s := b.agent.Status(); s.Sent != sent || len(b.gate.connects()) != 2 {
 			t.Errorf("%d confirmed, want %d; %d connections", s.Sent, sent, len(b.gate.connects()))
 		}

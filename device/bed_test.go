@@ -83,6 +83,13 @@ func (b *bed) stop() time.Duration {
 	return time.Since(began)
 }
 
+// spoolSeen are the spool's readings that were published.
+func (b *bed) spoolSeen() []string {
+	b.gate.mu.Lock()
+	defer b.gate.mu.Unlock()
+	return slices.Clone(b.gate.published)
+}
+
 // pass lets time pass.
 func pass(d time.Duration) {
 	<-time.After(d)
@@ -218,6 +225,7 @@ type memSpool struct {
 	unread   error        // of Next
 	stubborn error        // of Ack
 	hang     chan struct{}
+	nexts    int           // calls of Next
 	linger   time.Duration // from when a record can be read until its Append returns
 }
 
@@ -290,6 +298,7 @@ func (s *memSpool) at(seq uint64) int {
 func (s *memSpool) Next(from uint64) (uint64, []byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.nexts++
 	if s.unread != nil {
 		return 0, nil, s.unread
 	}
@@ -439,15 +448,15 @@ type memGate struct {
 	latency time.Duration // from a publish to its confirmation
 	window  *int
 
-	mu       sync.Mutex
-	refuse   func(n int) error // of each attempt, from 1
-	fate     func(topic, body string) fate
-	greet    func(in Inbox)
-	attempts []time.Time
-	sessions []*memSession
-	got      []message
-	ids      map[string][]string // bodies by reading_id
-	most     int                 // under way at once
+	mu        sync.Mutex
+	refuse    func(n int) error // of each attempt, from 1
+	fate      func(topic, body string) fate
+	greet     func(in Inbox)
+	attempts  []time.Time
+	sessions  []*memSession
+	got       []message
+	ids       map[string][]string // bodies by reading_id
+	published []string            // reading_ids, arrived or not
 }
 
 func newMemGate(t *testing.T) *memGate {
@@ -591,7 +600,10 @@ func (s *memSession) Publish(topic string, data []byte, done func(error)) {
 	under := s.underWay
 	s.mu.Unlock()
 	s.gate.mu.Lock()
-	if s.gate.most = max(s.gate.most, under); under > *s.gate.window {
+	if p.id != "" && topic != topicState {
+		s.gate.published = append(s.gate.published, p.id)
+	}
+	if under > *s.gate.window {
 		s.gate.t.Errorf("%d under way, the window is %d", under, *s.gate.window)
 	}
 	s.gate.mu.Unlock()

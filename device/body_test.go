@@ -138,7 +138,8 @@ func TestRecordThatNobodyWroteIsRefused(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"more behind":       append(bytes.Clone(good), 0),
 		"unknown flag":      append([]byte{recordVersion, flagsEnd}, good[2:]...),
-		"long varint":       append([]byte{recordVersion, 0, 0x80, 0}, good[3:]...),
+		"long varint":       append([]byte{recordVersion, 0, 0x80, 0}, (&record{}).append(nil)[3:]...),
+		"long length":       append((&record{}).append(nil)[:len((&record{}).append(nil))-1], 0x80, 0),
 		"no number":         change(func(r *record) { r.temperature = math.NaN() }),
 		"before the boot":   change(func(r *record) { r.since = -time.Second }),
 		"year 10000":        change(func(r *record) { r.wall = maxWall + 1 }),
