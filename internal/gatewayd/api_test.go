@@ -116,7 +116,7 @@ func TestTheCertificateIsReadAgain(t *testing.T) {
 	if _, err := site.ServerCertificate(s.dir); err != nil { // the same files, anew
 		t.Fatal(err)
 	}
-	s.eventually("the new certificate is shown", 10*time.Second, func() bool { return shown() != first })
+	s.eventually("the new certificate is shown", func() bool { return shown() != first })
 	second := shown()
 
 	issuer, err := tls.X509KeyPair(s.read(s.files.CA), s.read(filepath.Join(s.dir, "ca.key")))

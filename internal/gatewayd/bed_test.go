@@ -372,12 +372,16 @@ func (g *gate) get(path string) string {
 	return string(text)
 }
 
+// patience is how long a test waits for what must come. When it must have come is said
+// where the clock is the test's own: in gateway/mqtt, gateway/pubsub, gateway/httpbridge.
+const patience = 2 * time.Minute
+
 // eventually waits until true holds.
-func (s *system) eventually(what string, within time.Duration, holds func() bool) {
+func (s *system) eventually(what string, holds func() bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(within); !holds(); {
+	for deadline := time.Now().Add(patience); !holds(); {
 		if time.Now().After(deadline) {
-			s.t.Fatalf("not within %s: %s", within, what)
+			s.t.Fatalf("not within %s: %s", patience, what)
 		}
 		select {
 		case <-time.After(20 * time.Millisecond):
@@ -390,12 +394,12 @@ func (s *system) eventually(what string, within time.Duration, holds func() bool
 // messages takes at least n from the subscription, and all that is there.
 func (s *system) messages(topic string, n int) (got []*pubsubpb.PubsubMessage) {
 	s.t.Helper()
-	end := time.Now().Add(30 * time.Second)
+	end := time.Now().Add(patience)
 	for idle := 0; len(got) < n || idle < 2; {
 		if time.Now().After(end) {
 			s.t.Fatalf("%s: %d messages, want %d", topic, len(got), n)
 		}
-		ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Second)
+		ctx, cancel := context.WithTimeout(s.t.Context(), patience/2)
 		res, err := s.pull.Pull(ctx, &pubsubpb.PullRequest{Subscription: subscription(topic), MaxMessages: 1000, ReturnImmediately: true})
 		cancel()
 		if code := status.Code(err); err != nil && code != codes.DeadlineExceeded && code != codes.Unavailable {

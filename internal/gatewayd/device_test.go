@@ -72,7 +72,7 @@ func (g *gate) connect(d *device) (*session, error) {
 		AddBroker("ssl://" + g.mqtt).
 		SetTLSConfig(&tls.Config{RootCAs: g.roots, ServerName: "localhost", MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12}).
 		SetClientID(registry + "/devices/" + d.num()).SetUsername("unused").SetPassword(d.token()).
-		SetProtocolVersion(4).SetAutoReconnect(false).SetOrderMatters(false).SetConnectTimeout(10 * time.Second).
+		SetProtocolVersion(4).SetAutoReconnect(false).SetOrderMatters(false).SetConnectTimeout(patience).
 		SetConnectionLostHandler(func(paho.Client, error) { close(s.lost) }))
 	token := s.Connect()
 	token.Wait()
@@ -97,13 +97,13 @@ func (s *session) send(topic, body string) error {
 	return token.Error()
 }
 
-// closedWithin waits for the gateway to end the session.
-func (g *gate) closedWithin(s *session, most time.Duration) {
+// closed waits for the gateway to end the session.
+func (g *gate) closed(s *session) {
 	g.t.Helper()
 	select {
 	case <-s.lost:
-	case <-time.After(most):
-		g.t.Errorf("still connected after %s", most)
+	case <-time.After(patience):
+		g.t.Errorf("still connected after %s", patience)
 	}
 }
 

@@ -3,15 +3,18 @@ package gatewayd_test
 import (
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	paho "github.com/eclipse/paho.mqtt.golang"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc/codes"
@@ -24,15 +27,21 @@ import (
 type books struct {
 	mu    sync.Mutex
 	acked map[string]bool
+	full  int    // when so many are acknowledged …
+	then  func() // … the device that was told so calls this
 }
 
 func (b *books) ack(body string) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	if b.acked == nil {
 		b.acked = map[string]bool{}
 	}
 	b.acked[body] = true
+	full := len(b.acked) == b.full
+	b.mu.Unlock()
+	if full {
+		b.then()
+	}
 }
 
 func (b *books) size() int {
@@ -46,6 +55,11 @@ func (b *books) size() int {
 func (g *gate) fleet(devices, each int) (b *books, wait func()) {
 	g.t.Helper()
 	b = &books{}
+	return b, g.fleetOf(devices, each, b)
+}
+
+func (g *gate) fleetOf(devices, each int, b *books) (wait func()) {
+	g.t.Helper()
 	var group errgroup.Group
 	for i := range devices {
 		d := g.device(fmt.Sprint("device", i+1))
@@ -55,7 +69,7 @@ func (g *gate) fleet(devices, each int) (b *books, wait func()) {
 		}
 		group.Go(func() error { return g.deliver(d, bodies, b.ack) })
 	}
-	return b, func() {
+	return func() {
 		g.t.Helper()
 		if err := group.Wait(); err != nil {
 			g.t.Fatal(err)
@@ -94,7 +108,7 @@ func TestB31_KilledWith1000InFlight(t *testing.T) {
 	g := s.gatewayProcess()
 	g.seedOnceUp()
 	b, wait := g.fleet(10, 300) // of each at least 100 come after what hangs
-	s.eventually("1,000 in flight", 20*time.Second, func() bool { return g.metric("gateway_inflight_messages") >= 1000 })
+	s.eventually("1,000 in flight", func() bool { return g.metric("gateway_inflight_messages") >= 1000 })
 	before := b.size()
 	g.kill()
 	hang.Remove()
@@ -112,7 +126,7 @@ func TestB31_KilledWith1000InFlight(t *testing.T) {
 // seedOnceUp makes the seed's registry in a process that is starting.
 func (g *gate) seedOnceUp() {
 	g.t.Helper()
-	g.eventually("ready", 20*time.Second, func() bool { return strings.HasPrefix(g.get("/readyz"), "ok") })
+	g.eventually("ready", func() bool { return strings.HasPrefix(g.get("/readyz"), "ok") })
 	g.seed()
 }
 
@@ -140,9 +154,10 @@ func TestB26_PubSubKilledInMidStream(t *testing.T) {
 	s.prepare()
 	g := s.gateway()
 	g.seed()
-	b, wait := g.fleet(10, 300) // each at 100 a second at the most
-	s.eventually("half is acknowledged", 30*time.Second, func() bool { return b.size() >= 1000 })
-	end()
+	killed := make(chan struct{})
+	b := &books{full: 1000, then: func() { end(); close(killed) }}
+	wait := g.fleetOf(10, 300, b) // each at 100 a second at the most: two seconds are left
+	<-killed
 	before := b.size()
 	if before >= 3000 {
 		t.Fatal("too late: everything was acknowledged")
@@ -152,13 +167,37 @@ func TestB26_PubSubKilledInMidStream(t *testing.T) {
 	t.Logf("%d acknowledged before the kill, %d twice", before, s.nothingLost(b))
 }
 
+// freeAddress is one that nobody else is given while it is not listened on: it lies
+// below the ports that systems give out.
 func freeAddress(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for {
+		l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", 20_000+rand.IntN(10_000)))
+		if err != nil {
+			continue
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return l.Addr().String()
 	}
-	defer l.Close()
-	return l.Addr().String()
+}
+
+// dam holds back what is published, until it is opened.
+type dam struct {
+	open func()
+	came atomic.Int64 // messages, again those that were sent again
+}
+
+func (s *system) dam() *dam {
+	held := make(chan struct{})
+	d := &dam{open: sync.OnceFunc(func() { close(held) })}
+	s.faults.Add(fault.Rule{Method: "Publish", Match: func(req any) bool {
+		<-held
+		d.came.Add(int64(len(req.(*pubsubpb.PublishRequest).Messages)))
+		return false
+	}})
+	s.t.Cleanup(d.open)
+	return d
 }
 
 // B30: a topic that may not be published to turns readiness off, in words, and holds;
@@ -172,7 +211,7 @@ func TestB30_PermissionRevokedAndGranted(t *testing.T) {
 		t.Fatalf("not ready before anything was published: %s", ready)
 	}
 	b, wait := g.fleet(2, 50)
-	s.eventually("readiness says it", 10*time.Second, func() bool {
+	s.eventually("readiness says it", func() bool {
 		ready := g.get("/readyz")
 		return strings.Contains(ready, "topics/temperature") && strings.Contains(ready, "roles/pubsub.publisher")
 	})
@@ -182,15 +221,15 @@ func TestB30_PermissionRevokedAndGranted(t *testing.T) {
 	denied.Remove()
 	wait()
 	s.nothingLost(b)
-	s.eventually("ready again", 15*time.Second, func() bool { return g.get("/readyz") == "ok\n" })
+	s.eventually("ready again", func() bool { return g.get("/readyz") == "ok\n" })
 }
 
 // B32: when the gateway stops, what is in flight is still acknowledged, half-open
 // connections do not keep it, and it ends within its grace.
 func TestB32_StopsInOrder(t *testing.T) {
 	s := start(t)
-	slow := s.faults.Add(fault.Rule{Method: "Publish", Delay: 2 * time.Second})
-	g := s.gateway()
+	dam := s.dam()
+	g := s.gateway("--shutdown-grace=100s") // of which Pub/Sub has 20 s
 	g.seed()
 	for range 100 {
 		c, err := net.Dial("tcp", g.mqtt)
@@ -200,20 +239,30 @@ func TestB32_StopsInOrder(t *testing.T) {
 		defer c.Close()
 	}
 	b, wait := g.fleet(5, 20)
-	s.eventually("100 in flight", 10*time.Second, func() bool { return g.metric("gateway_inflight_messages") == 100 })
+	s.eventually("100 in flight", func() bool { return g.metric("gateway_inflight_messages") == 100 })
+	if n := b.size(); n != 0 {
+		t.Errorf("%d acknowledged before Pub/Sub had them", n)
+	}
 	began := time.Now()
-	if err := g.stop(); err != nil {
+	stopped := make(chan error, 1)
+	go func() { stopped <- g.stop() }()
+	s.eventually("nobody new is let in", func() bool {
+		c, err := net.Dial("tcp", g.mqtt)
+		if err == nil {
+			c.Close()
+		}
+		return err != nil
+	})
+	dam.open()
+	if err := <-stopped; err != nil {
 		t.Error(err)
 	}
-	if took := time.Since(began); took > 10*time.Second {
+	if took := time.Since(began); took > 40*time.Second { // an MQTT connection that keeps it has 50
 		t.Errorf("stopped after %s", took)
 	}
-	if slow.Fired() == 0 {
-		t.Error("the fault did not strike: the test shows nothing")
-	}
 	wait()
-	if twice := s.nothingLost(b); b.size() != 100 || twice != 0 {
-		t.Errorf("%d acknowledged and %d twice, want 100 and 0", b.size(), twice)
+	if twice := s.nothingLost(b); b.size() != 100 || twice > int(dam.came.Load())-100 {
+		t.Errorf("%d acknowledged and %d twice, want 100 and none but what was published twice", b.size(), twice)
 	}
 }
 
@@ -225,16 +274,16 @@ func TestFailuresAreThrottledByDevice(t *testing.T) {
 	d, other := g.device("device1"), g.device("device2")
 	wrong := &device{d.Device, other.key}
 	throttled := func() int { return g.metric(`gateway_http_refusals_total{reason="throttled"}`) }
-	for n := 0; n < 3000 && throttled() == 0; n += 50 {
+	client := g.overHTTP() // on one connection: ten failures a second are forgiven
+	defer client.CloseIdleConnections()
+	s.eventually("throttled", func() bool {
 		for range 50 {
-			if code := g.publishHTTP(wrong); code != http.StatusUnauthorized {
+			if code := g.publishBy(client, wrong); code != http.StatusUnauthorized {
 				t.Fatalf("%d: refusals are not alike", code)
 			}
 		}
-	}
-	if throttled() == 0 {
-		t.Error("never throttled")
-	}
+		return throttled() > 0
+	})
 	if n := g.metric(`gateway_http_refusals_total{reason="signature"}`); n < 600 {
 		t.Errorf("throttled after %d refusals", n)
 	}
@@ -243,35 +292,32 @@ func TestFailuresAreThrottledByDevice(t *testing.T) {
 	}
 }
 
-// 3,000 messages at 300 ms each, all at once: were they published one after the other
-// on each connection, they would take half a minute.
+// Nothing has been answered, and all is under way: were messages published one after the
+// other on each connection, 30 would be. How soon 3,000 are acknowledged at 300 ms each
+// is said in gateway/mqtt.
 func TestPublishesArePipelined(t *testing.T) {
 	s := start(t)
-	slow := s.faults.Add(fault.Rule{Method: "Publish", Delay: 300 * time.Millisecond})
+	dam := s.dam()
 	g := s.gateway()
 	g.seed()
 	var sessions []*session
 	for i := range 30 {
 		sessions = append(sessions, g.mustConnect(g.device(fmt.Sprint("device", i+1))))
 	}
-	began := time.Now()
 	var tokens []paho.Token
 	for i, c := range sessions {
 		for range 100 {
 			tokens = append(tokens, c.Publish(fmt.Sprintf("/devices/device%d/events/temperature", i+1), 1, false, "x"))
 		}
 	}
+	s.eventually("3,000 in flight", func() bool { return g.metric("gateway_inflight_messages") == 3000 })
+	dam.open()
 	for _, token := range tokens {
 		if token.Wait(); token.Error() != nil {
 			t.Fatal(token.Error())
 		}
 	}
-	took := time.Since(began)
-	t.Logf("3,000 messages in %s", took)
-	if took > 10*time.Second || slow.Fired() == 0 {
-		t.Errorf("3,000 messages took %s, and the fault struck %d times", took, slow.Fired())
-	}
-	if got := s.messages("temperature", 3000); len(got) != 3000 {
-		t.Errorf("%d published", len(got))
+	if got := s.messages("temperature", 3000); len(got) > int(dam.came.Load()) {
+		t.Errorf("%d published, of %d", len(got), dam.came.Load())
 	}
 }
