@@ -93,7 +93,7 @@ const (
 	UnknownProfile     Code = "UNKNOWN_PROFILE"
 	DeniedByList       Code = "DENIED_DENYLIST"
 	NotInAllowList     Code = "NOT_IN_ALLOWLIST"
-	WrongClaimSecret   Code = "WRONG_CLAIM_SECRET"
+	WrongClaimSecret   Code = "WRONG_CLAIM_SECRET" //nolint:gosec // G101: a refusal's name, not a secret
 	DeniedByWebhook    Code = "DENIED_BY_WEBHOOK"
 	DeniedByOperator   Code = "DENIED_BY_OPERATOR"
 	DeviceBlocked      Code = "DEVICE_BLOCKED"      // 403, the last of them

@@ -75,3 +75,13 @@ type Hook struct {
 
 // Duration is a time.Duration that reads and writes as 720h0m0s.
 type Duration time.Duration
+
+// MarshalText is encoding.TextMarshaler's.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText is encoding.TextUnmarshaler's.
+func (d *Duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	*d = Duration(parsed)
+	return err
+}
