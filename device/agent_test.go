@@ -472,6 +472,23 @@ func TestB16_TheBacklogDrainsAtItsRateAndLiveReadingsGoFirst(t *testing.T) {
 	})
 }
 
+func TestB16_APlaceInTheWindowIsKeptForLiveReadings(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bed) {
+		b.agent.Settings.Window = 8
+		b.gate.latency = 510 * time.Millisecond
+		b.spool.fill(b.clock, 1000)
+		b.start()
+		b.until("drained", b.idle)
+		for _, m := range b.gate.readings() {
+			if r := m.reading(t); r.Temperature >= 20 && r.Temperature > temperature(2) {
+				if late := m.at.Sub(r.time(t)); late > 50*time.Millisecond {
+					t.Errorf("a live reading waited %s for the backlog", late)
+				}
+			}
+		}
+	})
+}
+
 func TestB16_TheDrainResumesAfterEachDrop(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
 		b.spool.fill(b.clock, 3000)
