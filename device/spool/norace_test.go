@@ -1,0 +1,8 @@
+//go:build !race
+
+package spool
+
+const (
+	raceDetector = false
+	backlog      = sevenDays
+)
