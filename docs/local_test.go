@@ -34,7 +34,7 @@ func TestTheREADMEsCommandsRun(t *testing.T) {
 		t.Fatal("the README has lost its commands")
 	}
 
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	data := filepath.Join(t.TempDir(), "data")
 	var out, stderr bytes.Buffer

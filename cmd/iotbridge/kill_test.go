@@ -50,7 +50,7 @@ func TestKill9_NothingAcknowledgedIsLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tables.Client.Close()
-	settling, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // a killed worker's leases must lapse
+	settling, cancel := context.WithTimeout(t.Context(), 4*time.Minute) // a killed worker's leases must lapse
 	defer cancel()
 
 	if err := books.Settled(settling, tables, since); err != nil {
@@ -91,7 +91,7 @@ func startLocal(t *testing.T, dir string) (*os.Process, <-chan error) {
 }
 
 // firstConfirmation is how long the slowest machine may take to serve.
-const firstConfirmation = time.Minute
+const firstConfirmation = 2 * time.Minute
 
 // publishAndKill publishes as soon as the process serves, and kills it so long after its
 // start or, if it is to be serving, after the run's first confirmation.

@@ -173,7 +173,7 @@ func until(t *testing.T, met func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	late, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	late, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	for !met() {
 		select {

@@ -97,8 +97,8 @@ func TestJ17_SameWorkForAll(t *testing.T) {
 	}
 }
 
-// The best of many short runs is compared, with room for what else the machine does:
-// a refusal without the three verifications costs a twentieth.
+// The best of many short runs is compared, of more if the machine was busy with other
+// things: a refusal without the three verifications costs a twentieth, ever so often.
 func TestJ17_SameTimeForAll(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0)
 	all := situations(t, now)
@@ -106,7 +106,8 @@ func TestJ17_SameTimeForAll(t *testing.T) {
 		text := forged(algorithm, now)
 		best := slices.Repeat([]time.Duration{math.MaxInt64}, len(all))
 		v := new(Verifier)
-		for range 30 {
+		alike := func() bool { return float64(slices.Max(best)) <= 1.6*float64(slices.Min(best)) }
+		for n := 0; n < 30 || n < 3000 && !alike(); n++ {
 			for i, s := range all {
 				start := time.Now()
 				for range 5 {
@@ -117,9 +118,8 @@ func TestJ17_SameTimeForAll(t *testing.T) {
 				best[i] = min(best[i], time.Since(start))
 			}
 		}
-		low, high := slices.Min(best), slices.Max(best)
 		t.Logf("%s: %v", algorithm, best)
-		if float64(high) > 1.6*float64(low) {
+		if !alike() {
 			for i, s := range all {
 				t.Errorf("%s: %s: %v", algorithm, s.name, best[i])
 			}

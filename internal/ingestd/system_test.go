@@ -238,7 +238,7 @@ func (s *system) number(sql string) int {
 func (s *system) eventually(want int, sql string) {
 	s.t.Helper()
 	got := -1
-	for wait, end := 20*time.Millisecond, time.Now().Add(time.Minute); time.Now().Before(end); wait = min(wait*3/2, time.Second) {
+	for wait, end := 20*time.Millisecond, time.Now().Add(3*time.Minute); time.Now().Before(end); wait = min(wait*3/2, time.Second) {
 		if got = s.number(sql); got == want {
 			return
 		}
@@ -248,7 +248,7 @@ func (s *system) eventually(want int, sql string) {
 			s.t.Fatal("the test ended")
 		}
 	}
-	s.t.Errorf("after a minute: %d, want %d: %s", got, want, sql)
+	s.t.Errorf("after three minutes: %d, want %d: %s", got, want, sql)
 }
 
 const (
