@@ -90,6 +90,10 @@ soak: ## the local system for SOAK (10m); fails unless nothing was lost
 kill-test: ## kill -9 of the local system KILLS times (50): nothing acknowledged is lost
 	IOTBRIDGE_KILLS=$(KILLS) $(GO) test -count=1 -timeout 60m -run Kill -v ./cmd/iotbridge/...
 
+.PHONY: spool-kill-test
+spool-kill-test: ## kill -9 of the agent's spool 2000 times, and every bit of a segment, read whole
+	IOTBRIDGE_KILLS=2000 IOTBRIDGE_SPOOL_ALL=1 $(GO) test -count=1 -timeout 60m -run 'Killed|EveryBit' -v ./device/spool
+
 .PHONY: sql
 sql: ## every SQL text through the real GoogleSQL analyzer (its first build takes minutes and 7 GB)
 	cd internal/tools/googlesql && $(GO) test ./...

@@ -262,7 +262,7 @@ func FuzzSegment(f *testing.F) {
 	f.Add(b[:2000])
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		decodeHeader(b) //nolint:errcheck // it must not panic
+		decodeHeader(b) // it must not panic
 		for _, r := range all(b, seed) {
 			start := r.end - recordHead - len(r.payload)
 			if start < 0 || !bytes.Equal(b[start:r.end], appendRecord(nil, seed, r.seq, r.payload)) {

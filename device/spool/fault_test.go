@@ -62,7 +62,7 @@ func failing(t *testing.T, at, length int, fault error, sync time.Duration) int 
 	w.holds(w.disk.cut(keepUnsynced, 0), math.MaxUint64)
 	if sync > 0 {
 		w.spool.mu.Lock()
-		w.spool.syncPending() //nolint:errcheck // the next line sees it
+		w.spool.syncPending() // the next line sees whether it did
 		w.spool.mu.Unlock()
 	}
 	w.holds(w.disk.cut(dropUnsynced, 0), math.MaxUint64)

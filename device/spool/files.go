@@ -47,10 +47,10 @@ const lockName = "lock"
 
 // openFolder takes the folder for this process, and makes it when it is not there.
 func openFolder(path string) (*folder, error) {
-	if err := os.MkdirAll(path, 0o700); err != nil {
+	if err := os.MkdirAll(path, 0o700); err != nil { //nolint:gosec // the operator names it
 		return nil, fmt.Errorf("spool %s: %w: name a folder that the agent may make", path, err)
 	}
-	seen, err := os.Lstat(path)
+	seen, err := os.Lstat(path) //nolint:gosec // the operator names it
 	if err != nil {
 		return nil, fmt.Errorf("spool %s: %w", path, err)
 	}

@@ -63,7 +63,7 @@ func TestB11_KilledAtRandomMoments(t *testing.T) {
 		timer := time.AfterFunc(time.Duration(rand.IntN(60))*time.Millisecond, func() { cmd.Process.Kill() })
 		said, _ := io.ReadAll(out)
 		timer.Stop()
-		cmd.Wait() //nolint:errcheck // it was killed
+		cmd.Wait() // it was killed
 		w.heard(string(said))
 		w.survived(dir)
 	}

@@ -1,6 +1,9 @@
 package spool
 
-import "sort"
+import (
+	"slices"
+	"sort"
+)
 
 // span is a range of numbers, both ends in it.
 type span struct{ first, last uint64 }
@@ -36,7 +39,7 @@ func (s *spans) add(first, last uint64) {
 	for ; to < len(*s) && ((*s)[to].first <= last || (*s)[to].first-1 == last); to++ {
 		first, last = min(first, (*s)[to].first), max(last, (*s)[to].last)
 	}
-	s.replace(from, to, span{first, last})
+	*s = slices.Replace(*s, from, to, span{first, last})
 }
 
 func (s *spans) remove(first, last uint64) {
@@ -51,17 +54,7 @@ func (s *spans) remove(first, last uint64) {
 			rest = append(rest, span{last + 1, x.last})
 		}
 	}
-	s.replace(from, to, rest...)
-}
-
-// replace puts with in the place of [from, to).
-func (s *spans) replace(from, to int, with ...span) {
-	if len(with) == to-from {
-		copy((*s)[from:to], with)
-		return
-	}
-	tail := append(with, (*s)[to:]...)
-	*s = append((*s)[:from], tail...)
+	*s = slices.Replace(*s, from, to, rest...)
 }
 
 // missing returns what of [first, last] is not in the set.

@@ -41,9 +41,9 @@ const (
 )
 
 var (
-	// ErrFull: the spool holds all it may, and may not drop any of it.
+	// ErrFull says that the spool holds all it may, and may not drop any of it.
 	ErrFull = errors.New("the spool is full and set to block: confirm records, or allow it more bytes")
-	// ErrClosed: the spool was closed.
+	// ErrClosed says that the spool was closed.
 	ErrClosed = errors.New("the spool is closed")
 )
 
