@@ -66,28 +66,34 @@ func (s *Store) CreateDevice(ctx context.Context, actor string, d *gateway.Devic
 		return nil, err
 	}
 	err = s.write(ctx, func(t *tx) error {
-		registry, err := t.registryID(ctx, d.Key.RegistryKey, toHold)
-		if err != nil {
-			return err
-		}
-		now := micros(time.Now())
-		number, err := s.insertDevice(ctx, t, registry, d, now)
-		if err != nil {
-			return err
-		}
-		if _, err := t.exec(ctx, `INSERT INTO life (device) VALUES ($1)`, number); err != nil {
-			return err
-		}
-		if _, err := t.exec(ctx, `INSERT INTO configs (device, version, data, updated, acked) VALUES ($1, 1, $2, $3, 0)`,
-			number, blob(d.Config.Data), now); err != nil {
-			return err
-		}
-		if made, err = t.device(ctx, d.Key); err != nil {
-			return err
-		}
-		return t.audit(ctx, actor, "create_device", d.Key.String(), "number "+made.Num())
+		made, err = s.createDevice(ctx, t, actor, d)
+		return err
 	})
 	return made, err
+}
+
+func (s *Store) createDevice(ctx context.Context, t *tx, actor string, d *gateway.Device) (*gateway.Device, error) {
+	registry, err := t.registryID(ctx, d.Key.RegistryKey, toHold)
+	if err != nil {
+		return nil, err
+	}
+	now := micros(time.Now())
+	number, err := s.insertDevice(ctx, t, registry, d, now)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := t.exec(ctx, `INSERT INTO life (device) VALUES ($1)`, number); err != nil {
+		return nil, err
+	}
+	if _, err := t.exec(ctx, `INSERT INTO configs (device, version, data, updated, acked) VALUES ($1, 1, $2, $3, 0)`,
+		number, blob(d.Config.Data), now); err != nil {
+		return nil, err
+	}
+	made, err := t.device(ctx, d.Key)
+	if err != nil {
+		return nil, err
+	}
+	return made, t.audit(ctx, actor, "create_device", d.Key.String(), "number "+made.Num())
 }
 
 func (s *Store) insertDevice(ctx context.Context, t *tx, registry int64, d *gateway.Device, now int64) (int64, error) {
@@ -102,45 +108,59 @@ func (s *Store) insertDevice(ctx context.Context, t *tx, registry int64, d *gate
 	if s.engine.taken(err) {
 		err = fmt.Errorf("%s: %w", d.Key, gateway.ErrExists)
 	}
-	return number, err
+	if err != nil {
+		return 0, err
+	}
+	return number, t.noteKeys(ctx, s.engine, number, d.Credentials)
 }
 
 // UpdateDevice lets change decide on the device as it is. Credentials, blocking,
 // metadata, log level and authentication method are kept; IsGateway cannot change.
 func (s *Store) UpdateDevice(ctx context.Context, actor string, key gateway.DeviceKey, change func(*gateway.Device) error) (updated *gateway.Device, err error) {
 	err = s.write(ctx, func(t *tx) error {
-		number, err := t.number(ctx, key, toChange)
-		if err != nil {
-			return err
-		}
-		d, err := t.device(ctx, key)
-		if err != nil {
-			return err
-		}
-		name, isGateway, before := d.Key, d.IsGateway, settingsOf(d)
-		if err := change(d); err != nil {
-			return err
-		}
-		if d.IsGateway != isGateway {
-			return invalid("gateway_config.gateway_type", "is decided when the device is created")
-		}
-		d.Key = name
-		if err := checkDevice(d); err != nil {
-			return err
-		}
-		now := settingsOf(d)
-		if _, err := t.exec(ctx, `UPDATE devices SET credentials = $2, blocked = $3, metadata = $4, log_level = $5, auth_method = $6, updated = $7 WHERE number = $1`,
-			number, now.credentials, now.blocked, now.metadata, now.logLevel, now.authMethod, micros(time.Now())); err != nil {
-			return err
-		}
-		t.announce(gateway.Change{Kind: gateway.DeviceChanged, Device: uint64(number)})
-		if updated, err = t.device(ctx, key); err != nil {
-			return err
-		}
-		action, fields := now.since(before)
-		return t.audit(ctx, actor, action, name.String(), fields)
+		updated, err = s.updateDevice(ctx, t, actor, key, change)
+		return err
 	})
 	return updated, err
+}
+
+func (s *Store) updateDevice(ctx context.Context, t *tx, actor string, key gateway.DeviceKey, change func(*gateway.Device) error) (*gateway.Device, error) {
+	number, err := t.number(ctx, key, toChange)
+	if err != nil {
+		return nil, err
+	}
+	d, err := t.device(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	name, isGateway, before := d.Key, d.IsGateway, settingsOf(d)
+	if err := change(d); err != nil {
+		return nil, err
+	}
+	if d.IsGateway != isGateway {
+		return nil, invalid("gateway_config.gateway_type", "is decided when the device is created")
+	}
+	d.Key = name
+	if err := checkDevice(d); err != nil {
+		return nil, err
+	}
+	now := settingsOf(d)
+	if _, err := t.exec(ctx, `UPDATE devices SET credentials = $2, blocked = $3, metadata = $4, log_level = $5, auth_method = $6, updated = $7 WHERE number = $1`,
+		number, now.credentials, now.blocked, now.metadata, now.logLevel, now.authMethod, micros(time.Now())); err != nil {
+		return nil, err
+	}
+	if now.credentials != before.credentials {
+		if err := t.noteKeys(ctx, s.engine, number, d.Credentials); err != nil {
+			return nil, err
+		}
+	}
+	t.announce(gateway.Change{Kind: gateway.DeviceChanged, Device: uint64(number)})
+	updated, err := t.device(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	action, fields := now.since(before)
+	return updated, t.audit(ctx, actor, action, name.String(), fields)
 }
 
 // DeleteDevice deletes a device and all that is known of it; ErrInUse for a gateway

@@ -20,7 +20,7 @@ type tables struct {
 	options []goose.ProviderOption
 }
 
-var sqliteTables = tables{dialect: goose.DialectSQLite3, folder: "migrations/sqlite"}
+var sqliteTables = tables{goose.DialectSQLite3, "migrations/sqlite", []goose.ProviderOption{keysFromBefore(sqliteWords.Replace)}}
 
 // migrate brings the tables up to date, and refuses those of a newer program.
 func migrate(ctx context.Context, t tables, db *sql.DB) error {

@@ -106,7 +106,9 @@ func numbersFromBefore(t *testing.T, address string, open func(*testing.T) *sql.
 		t.Fatal(err)
 	}
 	db := open(t)
-	run(t, db, `DROP TABLE numbers`)
+	for _, table := range []string{"numbers", "device_keys", "provision_claims", "provision_entries", "provision_profiles"} {
+		run(t, db, `DROP TABLE `+table)
+	}
 	run(t, db, `DELETE FROM goose_db_version WHERE version_id > 1`)
 	if err := db.Close(); err != nil {
 		t.Fatal(err)

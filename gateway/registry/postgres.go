@@ -58,7 +58,7 @@ func prepare(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	t := tables{goose.DialectPostgres, "migrations/postgres", []goose.ProviderOption{goose.WithSessionLocker(locker)}}
+	t := tables{goose.DialectPostgres, "migrations/postgres", []goose.ProviderOption{goose.WithSessionLocker(locker), keysFromBefore(postgres{}.spell)}}
 	if err := migrate(ctx, t, db); err != nil {
 		return err
 	}

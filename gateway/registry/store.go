@@ -40,9 +40,10 @@ type Store struct {
 // as PostgreSQL reads them.
 type engine interface {
 	spell(query string) string
-	taken(err error) bool                  // a unique key was there already
-	again(err error, committing bool) bool // the transaction has done nothing and may be tried again
-	explain(err error) error               // the file or server, the cause and the cure
+	taken(err error) bool                                             // a unique key was there already
+	again(err error, committing bool) bool                            // the transaction has done nothing and may be tried again
+	explain(err error) error                                          // the file or server, the cause and the cure
+	hold(ctx context.Context, c conn, name string, shared bool) error // until the transaction ends
 	backup(ctx context.Context, file string) error
 	close() error // what it holds apart from Store.db
 }
