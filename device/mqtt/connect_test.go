@@ -137,6 +137,21 @@ func TestASubscriptionThatIsNotGrantedIsNoSession(t *testing.T) {
 	}
 }
 
+func TestD4_ASubackThatAnswersMoreThanWasAsked(t *testing.T) {
+	for _, answer := range [][]byte{nil, {0}, make([]byte, 3), make([]byte, 100)} { // more makes paho panic
+		u := uplinkTo(t, func(p *peer) {
+			p.want(packets.Connect)
+			p.send(ackConnect(0))
+			sub, _ := p.want(packets.Subscribe)
+			p.send(pack(0x90, number(sub.PacketID), answer))
+			p.drain()
+		})
+		if _, err := u.Connect(t.Context(), nobody{}); err == nil || !strings.Contains(err.Error(), "may not come") {
+			t.Errorf("SUBACK of %d codes: %v", len(answer), err)
+		}
+	}
+}
+
 // nameServer answers with the loopback, and with one address in IPv6, until told to fail.
 func nameServer(t *testing.T) (resolver *net.Resolver, asked *atomic.Int32, down *atomic.Bool) {
 	t.Helper()

@@ -16,7 +16,7 @@ import (
 // 256 MiB, and five bytes of length.
 var (
 	giant    = []byte{0xff, 0xff, 0xff, 0x7f}
-	tooLong  = []byte{0x80, 0x80, 0x80, 0x80, 0x01}
+	tooLong  = []byte{0x80, 0x80, 0x80, 0x80, 0x00}
 	mine     = "/devices/device1/"
 	oversize = make([]byte, MaxPacket-len(mine+"config")-1)
 )
@@ -75,7 +75,7 @@ func TestD4_AHostileGatewayInASession(t *testing.T) {
 		"DISCONNECT":                   {0xe0, 0},
 		"DISCONNECT of 5, redirecting": {0xe0, 5, 0x9c, 3, 0x1c, 0, 0},
 		"AUTH":                         {0xf0, 0},
-		"five bytes of length":         append([]byte{0x30}, tooLong...),
+		"five bytes of length":         append([]byte{0xd0}, tooLong...),
 		"CONNECT":                      {0x10, 0},
 		"SUBSCRIBE":                    pack(0x82, number(1), text("#"), []byte{0}),
 	} {
@@ -106,12 +106,14 @@ func TestD4_AHostileGatewayInASession(t *testing.T) {
 func TestD4_NoRoomIsMadeForAGiant(t *testing.T) {
 	u := uplinkTo(t, func(p *peer) {
 		p.welcome()
+		p.want(packets.Publish)
 		p.send([]byte{0x30}, giant)
 		p.drain()
 	})
 	var before, after runtime.MemStats
 	s := connected(t, u)
 	runtime.ReadMemStats(&before)
+	sent(t, s, "events", "1")
 	within(t, "the end", s.Ended())
 	s.Close()
 	runtime.ReadMemStats(&after)

@@ -176,8 +176,11 @@ func TestD9_AKeyDoesNotShowItself(t *testing.T) {
 	number := new(big.Int).SetBytes(secret)
 	var out strings.Builder
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
-		fmt.Fprintf(&out, verb+"\n", k)
-		fmt.Fprintf(&out, verb+"\n", *k)
+		for _, printed := range []string{fmt.Sprintf(verb, k), fmt.Sprintf(verb, *k)} {
+			if want := "ES256 key of " + path; printed != want {
+				t.Errorf("%s: %.50s, want %s", verb, printed, want)
+			}
+		}
 		fmt.Fprintf(&out, verb+"\n", struct{ K *Key }{k})
 		fmt.Fprintf(&out, verb+"\n", &Uplink{Key: k})
 		fmt.Fprintf(&out, verb+"\n", []any{*k})

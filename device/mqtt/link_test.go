@@ -46,8 +46,13 @@ func TestB18_PubacksLostTwiceAndUnknown(t *testing.T) {
 		default:
 		}
 		s.Close()
-		if err := within(t, "the answer to what was not confirmed", answers[0]); err == nil {
-			t.Error("a message without a PUBACK was confirmed")
+		select {
+		case err := <-answers[0]:
+			if err == nil {
+				t.Error("a message without a PUBACK was confirmed")
+			}
+		default:
+			t.Error("Close has returned, and a message has no answer")
 		}
 	})
 }
@@ -119,34 +124,37 @@ func TestB20_SilenceEndsTheSessionAfterOneAndAHalfKeepalives(t *testing.T) {
 	}
 }
 
-// The network takes nothing any more: nobody reads at the other end.
+// The network takes nothing any more: nobody reads at the other end. One message is
+// stuck in the write itself, those after it before that.
 func TestB20_AStuckWriteEndsTheSessionAndHoldsNobodyUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		enough := make(chan struct{})
-		u := uplinkTo(t, func(p *peer) {
-			p.welcome()
-			<-enough
-		})
-		defer close(enough)
-		s := connected(t, u)
-		start := time.Now()
-		var answers []<-chan error
-		for range 100 {
-			answers = append(answers, sent(t, s, "events", "1"))
-		}
-		if d := time.Since(start); d != 0 {
-			t.Errorf("Publish took %s", d)
-		}
-		<-s.Ended()
-		if d := time.Since(start); d != defaultWriteTimeout {
-			t.Errorf("ended after %s", d)
-		}
-		for _, a := range answers {
-			if within(t, "an answer", a) == nil {
-				t.Error("confirmed by nobody")
+	for _, count := range []int{1, 2, 100} {
+		synctest.Test(t, func(t *testing.T) {
+			enough := make(chan struct{})
+			u := uplinkTo(t, func(p *peer) {
+				p.welcome()
+				<-enough
+			})
+			defer close(enough)
+			s := connected(t, u)
+			start := time.Now()
+			var answers []<-chan error
+			for range count {
+				answers = append(answers, sent(t, s, "events", "1"))
 			}
-		}
-	})
+			if d := time.Since(start); d != 0 {
+				t.Errorf("Publish took %s", d)
+			}
+			<-s.Ended()
+			if d := time.Since(start); d != defaultWriteTimeout {
+				t.Errorf("%d messages: ended after %s", count, d)
+			}
+			for _, a := range answers {
+				if within(t, "an answer", a) == nil {
+					t.Error("confirmed by nobody")
+				}
+			}
+		})
+	}
 }
 
 // Close with a write under way does not wait for the write's own deadline.

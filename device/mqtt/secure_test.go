@@ -85,6 +85,19 @@ func TestD3_NobodyElseIsTakenForTheGateway(t *testing.T) {
 	}
 }
 
+func TestD3_TheHostIsTheAddressesAndTheTimeTheClocks(t *testing.T) {
+	u := at(t, serverTLS(ourCert), good)
+	u.Address = "elsewhere.test:8883"
+	if err := u.Accepted(t.Context()); err == nil || !strings.Contains(err.Error(), "is for another host") {
+		t.Errorf("a certificate for %s: %v", host, err)
+	}
+	u.Address = host + ":8883"
+	u.Now = func() time.Time { return time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC) }
+	if err := u.Accepted(t.Context()); err == nil || !strings.Contains(err.Error(), "not valid at this machine's time, 2200-01-01") {
+		t.Errorf("a clock that is ahead: %v", err)
+	}
+}
+
 func TestD3_APortWithoutTLS(t *testing.T) {
 	u := uplinkTo(t, nil)
 	u.Dial = func(context.Context, string, string) (net.Conn, error) {
