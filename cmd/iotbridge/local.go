@@ -21,7 +21,7 @@ import (
 
 // settleTimeout is how long the worker may take, once nothing more is published, to
 // bring home what was.
-const settleTimeout = 30 * time.Second
+const settleTimeout = 2 * time.Minute
 
 // maxFleet bounds the fleet: each device is a connection, with both its ends here.
 const maxFleet = 5000

@@ -116,7 +116,7 @@ func here(at net.Addr) string {
 
 // makeRegistry makes the seed's registry, where there is none.
 func makeRegistry(ctx context.Context, s *site.Site) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	api, err := s.OpenDeviceManager(ctx)
 	if err != nil {

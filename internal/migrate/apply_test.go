@@ -6,11 +6,13 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"cloud.google.com/go/iot/apiv1/iotpb"
+	"github.com/googleapis/gax-go/v2"
 	"google.golang.org/api/iterator"
 
 	iot "cloud.google.com/go/iot/apiv1"
@@ -77,6 +79,24 @@ func tally(steps []Step) map[Verdict]int {
 	return counts
 }
 
+// cutOff cuts off when so many devices have been made.
+type cutOff struct {
+	Registrar
+	mu   sync.Mutex
+	left int
+	cut  func()
+}
+
+func (c *cutOff) CreateDevice(ctx context.Context, r *iotpb.CreateDeviceRequest, opts ...gax.CallOption) (*iotpb.Device, error) {
+	d, err := c.Registrar.CreateDevice(ctx, r, opts...)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.left--; c.left == 0 {
+		c.cut()
+	}
+	return d, err
+}
+
 func TestWhatWasCutOffIsDoneTheNextTime(t *testing.T) {
 	client, parent := manager(t)
 	var devices []Device
@@ -89,18 +109,7 @@ func TestWhatWasCutOffIsDoneTheNextTime(t *testing.T) {
 	defer cancel()
 	steps := Plan(devices, nil, time.Now())
 	var done atomic.Int64
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		Apply(ctx, client, parent, steps, &done)
-	}()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for done.Load() < 20 {
-		<-tick.C
-	}
-	cancel()
-	<-ended
+	Apply(ctx, &cutOff{Registrar: client, left: 20, cut: cancel}, parent, steps, &done)
 	first := registered(t, client, parent)
 	counts := tally(steps)
 	if counts[Created] < 19 || counts[Create] == 0 || counts[Created] > len(first) {
