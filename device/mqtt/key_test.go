@@ -116,13 +116,14 @@ func TestKeysThatAreNot(t *testing.T) {
 }
 
 func TestD1_KeysThatOthersCouldHave(t *testing.T) {
-	for mode := os.FileMode(0); mode <= 0o777; mode++ {
+	for others := range os.FileMode(0o100) {
+		mode := 0o600 | others
 		path := writeFile(t, "key", mode, pkcs8(ecKey))
 		_, err := LoadKey(path)
 		if mode&0o077 != 0 && (err == nil || !strings.Contains(err.Error(), path)) {
 			t.Errorf("mode %04o: %v", mode, err)
 		}
-		if mode&0o477 == 0o400 && err != nil {
+		if others == 0 && err != nil {
 			t.Errorf("mode %04o: %v", mode, err)
 		}
 	}

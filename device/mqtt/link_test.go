@@ -60,13 +60,14 @@ func TestB18_PubacksLostTwiceAndUnknown(t *testing.T) {
 // More messages than there are packet ids, while one of the first stays unconfirmed:
 // its id is not given to another.
 func TestB18_PacketIDsWrap(t *testing.T) {
-	const window, count = 50, 66000
+	const window, count, together = 200, 66000, 50
 	var held uint16
 	u := uplinkTo(t, func(p *peer) {
 		p.welcome()
 		first, _ := p.want(packets.Publish)
 		held = first.PacketID
-		for range count {
+		var acks []byte
+		for i := range count {
 			pk, ok := p.want(packets.Publish)
 			if !ok {
 				return
@@ -74,7 +75,10 @@ func TestB18_PacketIDsWrap(t *testing.T) {
 			if pk.PacketID == 0 || pk.PacketID == held {
 				t.Errorf("packet id %d, while %d is unconfirmed", pk.PacketID, held)
 			}
-			p.send(ackPublish(pk.PacketID))
+			if acks = append(acks, ackPublish(pk.PacketID)...); i%together == together-1 {
+				p.send(acks)
+				acks = nil
+			}
 		}
 		p.send(ackPublish(held))
 		p.confirm()
