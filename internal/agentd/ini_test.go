@@ -69,6 +69,7 @@ func FuzzConfiguration(f *testing.F) {
 	f.Add([]byte(tutorial))
 	f.Add([]byte("\ufeff[settings]\r\nSENSOR = \"exec:a 'b'\"\r\nsensor: ds18b20\r\nINTERVAL=5s\r\nSPOOL_SIZE=1MiB\r\n"))
 	f.Add([]byte("[SETTINGS]\nHOST = x # y\n[OTHER]\n"))
+	app := model(f, new(Commands))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		entries, err := parseINI(text)
 		if wrong := (*lineError)(nil); err != nil && (!errors.As(err, &wrong) || wrong.line < 1 || wrong.line > bytes.Count(text, []byte("\n"))+1) {
@@ -84,8 +85,6 @@ func FuzzConfiguration(f *testing.F) {
 			}
 			last = e.line
 		}
-		var c Commands
-		app := model(t, &c)
 		read := file{name: "f", flags: map[string]setting{}}
 		if err := read.read(app, text); err != nil && !strings.HasPrefix(err.Error(), "f:") {
 			t.Fatalf("no line: %v", err)
