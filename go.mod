@@ -25,6 +25,8 @@ require (
 	modernc.org/sqlite v1.61.1
 )
 
+require github.com/smallstep/pkcs7 v0.2.3 // indirect
+
 require (
 	cloud.google.com/go/iot v1.15.1
 	github.com/jackc/puddle/v2 v2.2.3 // indirect

@@ -26,6 +26,10 @@
 // names it in gatewayInfo.delegatedDeviceId; a device that speaks through a gateway
 // names that in gatewayInfo.gatewayId. Of a config these are parameters.
 //
+// Beside these, /.well-known/est/ and /v1/provisioning/ are another's, when there is
+// provisioning: connections, limits and times are shared, what proves a board is not. A
+// client's certificate means nothing here.
+//
 // Bodies are JSON as protobuf reads it: members in camelCase or snake_case, unknown
 // ones ignored, base64 of either alphabet, with or without padding.
 // https://cloud.google.com/iot/docs/how-tos/http-bridge

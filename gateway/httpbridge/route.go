@@ -51,6 +51,12 @@ func route(httpMethod string, u *url.URL) (m method, device gateway.DeviceKey) {
 	return m, gateway.DeviceKey{RegistryKey: gateway.RegistryKey{Project: parts[1], Location: parts[3], Registry: parts[5]}, Device: parts[7]}
 }
 
+// provisions says whether the path is one of provisioning's.
+func provisions(u *url.URL) bool {
+	path := u.EscapedPath()
+	return strings.HasPrefix(path, "/.well-known/est/") || strings.HasPrefix(path, "/v1/provisioning/")
+}
+
 func unescape(segment string) (string, bool) {
 	s, err := url.PathUnescape(segment)
 	return s, err == nil

@@ -19,6 +19,10 @@ import (
 
 // ServeHTTP serves one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.Provisioning != nil && provisions(r.URL) {
+		s.Provisioning.ServeHTTP(w, r)
+		return
+	}
 	begin := time.Now()
 	m, device := route(r.Method, r.URL)
 	body, err := s.call(r, m, device)

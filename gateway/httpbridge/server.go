@@ -63,6 +63,9 @@ type Server struct {
 	Mailbox   Mailbox
 	Directory Directory
 	TLS       *tls.Config
+	// Provisioning, if any, serves /.well-known/est/ and /v1/provisioning/. Clients are
+	// then asked for certificates; which of them may do what is for it to say.
+	Provisioning http.Handler
 
 	Limits  Limits
 	Metrics *Metrics    // nil counts nothing
@@ -82,6 +85,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	config := s.TLS.Clone()
 	config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
 	config.NextProtos = []string{"http/1.1"}
+	if s.Provisioning != nil {
+		config.ClientAuth = tls.RequestClientCert
+	}
 	server := &http.Server{
 		Handler:           s,
 		TLSConfig:         config,
