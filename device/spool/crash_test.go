@@ -15,13 +15,13 @@ func TestB5_B6_PowerCutAtEveryChange(t *testing.T) {
 		for _, sync := range []time.Duration{0, time.Hour} {
 			t.Run(fmt.Sprintf("%s/sync=%v", name, sync), func(t *testing.T) {
 				t.Parallel()
-				synctest.Test(t, func(t *testing.T) { cutEverywhere(t, how, sync, 2000) })
+				synctest.Test(t, func(t *testing.T) { cutEverywhere(t, how, sync) })
 			})
 		}
 	}
 }
 
-func cutEverywhere(t *testing.T, how cut, sync time.Duration, steps int) {
+func cutEverywhere(t *testing.T, how cut, sync time.Duration) {
 	w := newWorkload(t, Options{MaxBytes: leastBytes, SegmentBytes: leastSegment, Sync: sync}, 7)
 	points, twice := 0, 0
 	durable := func() uint64 {

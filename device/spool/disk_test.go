@@ -25,6 +25,7 @@ type disk struct {
 type inode struct {
 	data, kept []byte
 	writes     []write // since it was synced
+	forgot     bool    // some that could not be
 }
 
 type write struct {
@@ -227,11 +228,23 @@ func (h *handle) WriteAt(b []byte, off int64) (int, error) {
 // Sync that fails forgets what it could not write: so does Linux, and a second one
 // succeeds.
 func (h *handle) Sync() error {
+	i := h.of
 	err := h.disk.step("sync", h.name)
-	h.of.writes = nil
-	if err == nil {
-		h.of.kept = h.of.data[:len(h.of.data):len(h.of.data)]
+	switch {
+	case err != nil:
+		i.forgot = true
+	case !i.forgot:
+		i.kept = i.data[:len(i.data):len(i.data)]
+	default:
+		i.kept = slices.Clone(i.kept)
+		for _, w := range i.writes {
+			if grow := w.off + len(w.data) - len(i.kept); grow > 0 {
+				i.kept = append(i.kept, make([]byte, grow)...)
+			}
+			copy(i.kept[w.off:], w.data)
+		}
 	}
+	i.writes = nil
 	return err
 }
 

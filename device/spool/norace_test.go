@@ -5,4 +5,5 @@ package spool
 const (
 	raceDetector = false
 	backlog      = sevenDays
+	steps        = 2000
 )

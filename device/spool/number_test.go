@@ -151,6 +151,48 @@ func TestB13_AMissingSegment(t *testing.T) {
 	}
 }
 
+// With all of them gone, numbers go on behind those the cursor had not yet heard of.
+func TestB13_AllSegmentsAreMissing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDisk()
+		s := mustOpen(t, d, Options{MaxBytes: 64 << 20, SegmentBytes: leastSegment, Sync: time.Hour})
+		mustAppend(t, s, "x")
+		s.flush()
+		for s.next < 2*segmentNumbers {
+			mustAppend(t, s, "x")
+		}
+		for name := range d.names {
+			if _, ok := parseName(name); ok {
+				delete(d.names, name)
+			}
+		}
+		again := mustOpen(t, d, Options{})
+		if gaps := again.Gaps(); len(gaps) != 1 || gaps[0].First != 1 || gaps[0].Last != 1 {
+			t.Errorf("gaps %+v, want the record that the cursor knew", gaps)
+		}
+		if seq := mustAppend(t, again, "y"); seq < s.next {
+			t.Errorf("number %d, want %d or more", seq, s.next)
+		}
+	})
+}
+
+// What a killed agent had not synced is found, and then survives the power's cut too.
+func TestB11_KilledAndThenThePowerCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDisk()
+		s := mustOpen(t, d, Options{Sync: time.Hour})
+		mustAppend(t, s, "synced")
+		mustAppend(t, s, "not synced")
+		want := map[uint64]string{1: "synced", 2: "not synced"}
+		expect(t, mustOpen(t, d, Options{}), want)
+		again := mustOpen(t, d.cut(dropUnsynced, 0), Options{})
+		expect(t, again, want)
+		if gaps := again.Gaps(); len(gaps) > 0 {
+			t.Errorf("gaps %+v", gaps)
+		}
+	})
+}
+
 func TestD6_AnotherMachine(t *testing.T) {
 	d := newDisk()
 	var said []string

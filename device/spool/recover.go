@@ -150,8 +150,8 @@ func (s *Spool) readCursor() (*cursor, error) {
 
 const formerSuffix = ".former"
 
-// setAside renames what belongs to another stream, and returns the others. The cursor
-// is durable first: whatever interrupts this, it goes on the next time.
+// setAside renames what belongs to another stream, and returns the others. As
+// long as it is not done the cursor is the former one: what was interrupted goes on.
 func (s *Spool) setAside(segments []onDisk, entries []entry, fresh bool) (own []onDisk, err error) {
 	var former []entry
 	for _, e := range entries {
@@ -164,11 +164,6 @@ func (s *Spool) setAside(segments []onDisk, entries []entry, fresh bool) (own []
 		if !fresh && !g.whole || g.header.stream == s.cur.stream {
 			own = append(own, g)
 			continue
-		}
-		if !moved {
-			if err := s.writeCursor(s.cur.encode()); err != nil {
-				return nil, err
-			}
 		}
 		moved = true
 		to := fmt.Sprintf("%016x-%x%s", g.base, g.header.stream[:4], formerSuffix)
