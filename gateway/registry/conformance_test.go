@@ -46,6 +46,20 @@ var suite = []struct {
 	{"Claims", claims},
 	{"Commands", commands},
 	{"B67_ManyWriters", manyWriters},
+	{"Settle", settles},
+	{"B70_NothingHalfDone", nothingHalfDone},
+	{"B72_P4_OneGrantOfMany", oneGrantOfMany},
+	{"P6_DenyWins", denyWins},
+	{"P11_OneKeyOneDevice", oneKeyOneDevice},
+	{"P14_DeletedAndBlocked", deletedAndBlocked},
+	{"P1_MaxDevices", maxDevices},
+	{"Renewal", renewal},
+	{"RenewalOfTheSameKey", renewalOfTheSameKey},
+	{"Reset", resets},
+	{"OperatorsMoves", operatorsMoves},
+	{"Profiles", profiles},
+	{"Entries", entries},
+	{"ClaimPages", claimPages},
 }
 
 // conform runs the suite; open opens another Store on the same data.
