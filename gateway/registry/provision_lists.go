@@ -15,8 +15,9 @@ import (
 	"iotbridge/gateway/provision"
 )
 
-// batch is how many entries are one transaction: others write between two.
-const batch = 5000
+// batch is how many entries are one transaction: others write between two. With fewer
+// of them, entries in no order write every page of the table again and again.
+const batch = 20_000
 
 // lists are the columns' numbers.
 var lists = map[provision.List]int{provision.Allow: 0, provision.Deny: 1}
