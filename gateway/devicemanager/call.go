@@ -59,24 +59,29 @@ func (s *Server) admit(ctx context.Context, authorization string, state *tls.Con
 	return who, nil
 }
 
-// govern is around every call, however it came: it denies what the operator may not,
-// bounds what is waited for, and keeps the log of who called what.
+// govern is around every method, however it came.
 func (s *Server) govern(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-	ctx, cancel := context.WithTimeout(ctx, maxCall)
+	method := path.Base(info.FullMethod)
+	c := operators.Call{Method: method, Role: policies[method].role, Resource: resourceOf(method, req)}
+	return s.governed(ctx, c, func(ctx context.Context) (any, error) { return next(ctx, req) })
+}
+
+// governed is around every call: it denies what the operator may not, bounds what is
+// waited for, and keeps the log of who called what.
+func (s *Server) governed(ctx context.Context, c operators.Call, do func(context.Context) (any, error)) (any, error) {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.Most, maxCall))
 	defer cancel()
-	began, who, method := time.Now(), operators.From(ctx), path.Base(info.FullMethod)
-	resource := resourceOf(method, req)
-	p := policies[method]
+	began, who := time.Now(), operators.From(ctx)
 	var answered any
-	err := status.Error(codes.PermissionDenied, who.Name+" may not: it takes the role "+p.role.String()+", and the resource within what the operators file says")
-	if who.May(p.role, resource) {
-		answered, err = s.safely(ctx, req, next)
+	err := status.Error(codes.PermissionDenied, who.Name+" may not: it takes the role "+c.Role.String()+", and the resource within what the operators file says")
+	if who.May(c.Role, c.Resource) {
+		answered, err = s.safely(ctx, do)
 	}
 	out := answer(err)
-	s.Metrics.count(method, status.Code(out))
-	s.keep(who.Name, method, resource, p, err, out, time.Since(began))
+	s.Metrics.count(c.Method, status.Code(out))
+	s.keep(who.Name, c, err, out, time.Since(began))
 	if status.Code(out) == codes.PermissionDenied {
-		s.denied(ctx, who.Name, resource, method)
+		s.denied(ctx, who.Name, c.Resource, c.Method)
 	}
 	if out != nil {
 		return nil, out
@@ -86,20 +91,20 @@ func (s *Server) govern(ctx context.Context, req any, info *grpc.UnaryServerInfo
 
 // safely calls a method: what it stumbles over does not take the devices' sessions
 // with it.
-func (s *Server) safely(ctx context.Context, req any, next grpc.UnaryHandler) (answered any, err error) {
+func (s *Server) safely(ctx context.Context, do func(context.Context) (any, error)) (answered any, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			s.log().Error("a call panicked", zap.Any("panic", r), zap.Stack("stack"))
 			answered, err = nil, status.Error(codes.Internal, "a fault of the gateway: its log says more")
 		}
 	}()
-	return next(ctx, req)
+	return do(ctx)
 }
 
 // keep writes the call into the log: what sees, quietly.
-func (s *Server) keep(actor, method, resource string, p policy, err, out error, took time.Duration) {
+func (s *Server) keep(actor string, c operators.Call, err, out error, took time.Duration) {
 	fields := []zap.Field{
-		zap.String("actor", actor), zap.String("method", method), zap.String("resource", cut(resource)),
+		zap.String("actor", actor), zap.String("method", c.Method), zap.String("resource", cut(c.Resource)),
 		zap.String("code", status.Code(out).String()), zap.Duration("took", took),
 	}
 	switch code := status.Code(out); {
@@ -107,7 +112,7 @@ func (s *Server) keep(actor, method, resource string, p policy, err, out error, 
 		s.log().Warn("a call was denied", fields...)
 	case code == codes.Unavailable || code == codes.Internal || code == codes.Unknown:
 		s.log().Error("a call failed", append(fields, zap.Error(err))...)
-	case p.role == operators.Admin:
+	case c.Role == operators.Admin:
 		s.log().Info("a call", fields...)
 	default:
 		s.log().Debug("a call", fields...)

@@ -41,13 +41,10 @@ func (s *Server) serve(origins *http.CrossOriginProtection, r *http.Request) (pr
 	if route != nil {
 		method = route.rpc.MethodName
 	}
-	who, err := s.admit(r.Context(), r.Header.Get("Authorization"), r.TLS, method, r.RemoteAddr)
+	who, err := s.enter(origins, r, method)
 	switch {
 	case err != nil:
 		return nil, err
-	case origins.Check(r) != nil:
-		s.denied(r.Context(), who.Name, "", "a call of "+cmp.Or(method, "no method")+" by a page of another origin")
-		return nil, status.Error(codes.PermissionDenied, "a page of another origin may not call this")
 	case route == nil:
 		return nil, status.Error(codes.NotFound, "there is no such method: want /v1/projects/…")
 	}
@@ -76,6 +73,16 @@ func (s *Server) serve(origins *http.CrossOriginProtection, r *http.Request) (pr
 		return nil, err
 	}
 	return answered.(proto.Message), nil
+}
+
+// enter finds out who makes a request, and lets no page of another origin make it.
+func (s *Server) enter(origins *http.CrossOriginProtection, r *http.Request, method string) (operators.Operator, error) {
+	who, err := s.admit(r.Context(), r.Header.Get("Authorization"), r.TLS, method, r.RemoteAddr)
+	if err == nil && origins.Check(r) != nil {
+		s.denied(r.Context(), who.Name, "", "a call of "+cmp.Or(method, "no method")+" by a page of another origin")
+		err = status.Error(codes.PermissionDenied, "a page of another origin may not call this")
+	}
+	return who, err
 }
 
 func bodyError(err error) error {

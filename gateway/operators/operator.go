@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
+	"time"
 )
 
 // Role is what an operator may do. A higher one may all that a lower one may.
@@ -53,6 +54,14 @@ func (o Operator) Line(token string) string {
 func hash(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return hex.EncodeToString(sum[:])
+}
+
+// Call is what an operator asks for, and what it takes.
+type Call struct {
+	Method   string        // of a closed set: it is a metric's label; "": there is no such
+	Role     Role          // none: nobody may
+	Resource string        // its name
+	Most     time.Duration // that it may last; 0: a minute
 }
 
 type key struct{}
