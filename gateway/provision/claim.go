@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"crypto/x509"
 	"net/netip"
 	"time"
 
@@ -21,15 +22,17 @@ type Request struct {
 	Unit       Unit
 	PublicKey  []byte // SubjectPublicKeyInfo in DER, possession proved; nil: make one here
 	ClaimProof []byte // HMAC-SHA256 with SHA-256(claim secret) as key over PublicKey; nil: none
+	Subject    string // of the CSR, for the webhook alone; "": none
 	Bootstrap  Presented
 	From       netip.Addr
 }
 
-// Presented is the client certificate that TLS has verified possession of.
+// Presented is the client certificate that TLS has verified possession of, and nothing
+// else of it. The zero value is none.
 type Presented struct {
-	SHA256  string
-	Issuers []string // SHA-256 of the authorities that verify it
-	Subject string   // ≤ 255 printable bytes
+	SHA256  string // of its DER, in lower-case hex
+	Subject string // ≤ 255 printable bytes
+	Chain   []*x509.Certificate
 }
 
 // Claim is what is known of a unit in a profile.
@@ -68,15 +71,21 @@ type Grant struct {
 	PrivateKey []byte // PKCS #8 in DER; only of a key made here, and only once
 }
 
+// Forget overwrites the private key: call it when the answer is written.
+func (g *Grant) Forget() { clear(g.PrivateKey) }
+
 // Refusal is a no. The device sees Code, the status and its request's id; Detail is
 // for the audit log.
 type Refusal struct {
 	Code       Code
 	Detail     string
 	RetryAfter time.Duration // 0: none said
+	Cause      error         // of our own trouble, for the log; nil: none
 }
 
 func (r *Refusal) Error() string { return string(r.Code) + ": " + r.Detail }
+
+func (r *Refusal) Unwrap() error { return r.Cause }
 
 // Code names a refusal: a closed set, and a metric's label.
 type Code string
@@ -90,6 +99,7 @@ const (
 	ProofFailed        Code = "POP_FAILED"            // 400
 	NoCertificate      Code = "NO_CLIENT_CERTIFICATE" // 401
 	BootstrapRevoked   Code = "BOOTSTRAP_REVOKED"     // 403, as all that follow are shown: DENIED
+	UnknownBootstrap   Code = "UNKNOWN_BOOTSTRAP"     // a certificate that the profile does not name
 	UnknownProfile     Code = "UNKNOWN_PROFILE"
 	DeniedByList       Code = "DENIED_DENYLIST"
 	NotInAllowList     Code = "NOT_IN_ALLOWLIST"

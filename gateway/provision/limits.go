@@ -1,0 +1,3 @@
+package provision
+
+type limits struct{}
