@@ -27,6 +27,16 @@
 // takes it away again when its context ends, so that nothing is carried out that its
 // sender has given up, unless it was fetched before.
 //
+// Provisioning decides on a unit in one transaction with its device, its credentials
+// and the entry in the audit log. Meanwhile the unit is held, with a row or without,
+// and so are its key, its device, and the profile with its lists:
+//
+//	Settle ─▶ hold ─▶ Known ─▶ decide ─▶ claim + device + keys + audit ─▶ commit
+//	                              └─ no: nothing is written
+//
+// A public key is one unit's or device's. Its hash is noted wherever credentials are
+// written; a gateway of a version that did not note it, and runs beside, is not seen.
+//
 // What may fail, and what then happens:
 //
 //   - kill −9, power cut: what was answered is there, all of it; the rest not at all.

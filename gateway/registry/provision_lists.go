@@ -171,8 +171,8 @@ func (p *Provisioning) Entries(ctx context.Context, profile string, list provisi
 	return found, p.s.pages.sign(scope, last), nil
 }
 
-// listed says what the lists hold of a unit's serial and MACs. The serial's secret
-// counts before a MAC's.
+// listed says what the lists hold of a unit's serial and MACs. The serial comes last:
+// its secret counts before a MAC's.
 func (c conn) listed(ctx context.Context, profile int64, u provision.Unit) (l provision.Listing, err error) {
 	names := []string{serialEntry + u.Serial}
 	for _, mac := range u.MACs {
@@ -184,14 +184,11 @@ func (c conn) listed(ctx context.Context, profile int64, u provision.Unit) (l pr
 		if err := rows.Scan(&list, &name, &secret); err != nil {
 			return false, err
 		}
-		switch {
-		case list == lists[provision.Deny]:
+		if list == lists[provision.Deny] {
 			l.Denied = true
-		default:
-			l.Allowed = true
-			if secret == "" || l.Secret != nil && name[:1] != serialEntry {
-				return false, nil
-			}
+			return false, nil
+		}
+		if l.Allowed = true; secret != "" {
 			if l.Secret, err = hex.DecodeString(secret); err != nil {
 				return false, fmt.Errorf("the secret of an entry is damaged: restore a backup: %w", err)
 			}

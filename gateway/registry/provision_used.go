@@ -24,6 +24,9 @@ func (p *Provisioning) Used(ctx context.Context, device uint64, credential gatew
 	if err != nil {
 		return p.s.engine.explain(err)
 	}
+	if c.State != provision.Claimed && c.Previous == nil {
+		return nil
+	}
 	hash, _, ok := keyOf(credential)
 	if !ok || c.State != provision.Claimed && !c.replaces(hash) {
 		return nil
