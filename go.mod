@@ -25,7 +25,11 @@ require (
 	modernc.org/sqlite v1.61.1
 )
 
-require github.com/smallstep/pkcs7 v0.2.3 // indirect
+require (
+	cloud.google.com/go/kms v1.36.1 // indirect
+	cloud.google.com/go/longrunning v1.5.0 // indirect
+	github.com/smallstep/pkcs7 v0.2.3
+)
 
 require (
 	cloud.google.com/go/iot v1.15.1
@@ -60,7 +64,7 @@ require (
 	github.com/goccy/go-json v0.10.2 // indirect
 	github.com/google/flatbuffers v23.5.26+incompatible // indirect
 	github.com/google/s2a-go v0.1.11 // indirect
-	github.com/google/uuid v1.6.0 // indirect
+	github.com/google/uuid v1.6.0
 	github.com/googleapis/enterprise-certificate-proxy v0.3.24 // indirect
 	github.com/hashicorp/errwrap v1.1.0 // indirect
 	github.com/hashicorp/go-multierror v1.1.1 // indirect
