@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"iotbridge/gateway/auth"
+	"iotbridge/internal/site"
 )
 
 // keys are the public keys that a command line names.
@@ -81,17 +84,21 @@ func (c *devicesCreate) Run(ctx context.Context, out io.Writer) error {
 			GatewayAuthMethod: iotpb.GatewayAuthMethod(iotpb.GatewayAuthMethod_value[strings.ToUpper(strings.ReplaceAll(c.AuthMethod, "-", "_"))]),
 		}
 	}
+	at, err := c.site()
+	if err != nil {
+		return err
+	}
 	return c.in(ctx, out, func(ctx context.Context, api *client, registry string) error {
 		made, err := api.CreateDevice(ctx, &iotpb.CreateDeviceRequest{Parent: registry, Device: d})
 		if err != nil {
 			return err
 		}
-		return api.print(made, func(out io.Writer) { c.configuration(out, api, made) })
+		return api.print(made, func(out io.Writer) { c.configuration(out, api, at, made) })
 	})
 }
 
 // configuration is the file that the device needs, as the seed's devices read it.
-func (c *devicesCreate) configuration(out io.Writer, api *client, d *iotpb.Device) {
+func (c *devicesCreate) configuration(out io.Writer, api *client, at *site.Site, d *iotpb.Device) {
 	fmt.Fprintf(out, "# Device %s of registry %s has the number %d.\n", d.GetId(), cmp.Or(c.Registry, api.registry), d.GetNumId())
 	if len(d.GetCredentials()) == 0 {
 		fmt.Fprintln(out, "# It has no key yet: iotbridge devices update gives it one.")
@@ -113,5 +120,23 @@ REGISTRY_ID = %s
 DEVICE_ID   = %d
 REGION      = %s
 PROJECT_ID  = %s
-`, private, cmp.Or(c.Registry, api.registry), d.GetNumId(), regionOf(d.GetName()), api.project)
+# Where the gateway is
+%s`, private, cmp.Or(c.Registry, api.registry), d.GetNumId(), regionOf(d.GetName()), api.project, gatewayLines(at))
+}
+
+// gatewayLines are where devices find the gateway that operators call: the agent's HOST,
+// and PORT where it is not the usual one. Of one that is only known by a tunnel's end it
+// is a placeholder, which the agent refuses.
+func gatewayLines(at *site.Site) string {
+	if host, port, err := net.SplitHostPort(at.MQTT); err == nil {
+		if port == "8883" {
+			return "HOST = " + host + "\n"
+		}
+		return "HOST = " + host + "\nPORT = " + port + "\n"
+	}
+	host := "<GATEWAY>"
+	if api, err := url.Parse(at.API); err == nil && api.Hostname() != "" && api.Hostname() != "localhost" && !net.ParseIP(api.Hostname()).IsLoopback() {
+		host = api.Hostname()
+	}
+	return "HOST = " + host + "\n"
 }

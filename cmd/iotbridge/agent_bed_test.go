@@ -1,0 +1,320 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
+	"iotbridge/internal/site"
+)
+
+// agentsVariable names a folder of agents that were built already, as iotbridge-agent-arm64.
+const agentsVariable = "IOTBRIDGE_AGENTS"
+
+// agentPatience is for what must happen; a machine may be busy, and emulate another.
+const agentPatience = 2 * time.Minute
+
+// built are the agents that the tests have built, in a folder that goes with them.
+var built = struct {
+	dir func() (string, error)
+	mu  sync.Mutex
+}{dir: sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "iotbridge-agents") })}
+
+// tidy removes what the tests have built.
+type tidy struct{ *testing.M }
+
+func (m tidy) Run() int {
+	code := m.M.Run()
+	if dir, err := built.dir(); err == nil {
+		os.RemoveAll(dir)
+	}
+	return code
+}
+
+// agentFor is the agent as it is shipped, for one architecture; arm is armv6.
+func agentFor(t *testing.T, arch string) string {
+	t.Helper()
+	name := "iotbridge-agent-" + arch
+	if dir := os.Getenv(agentsVariable); dir != "" {
+		return filepath.Join(dir, name)
+	}
+	built.mu.Lock()
+	defer built.mu.Unlock()
+	dir, err := built.dir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(dir, name)
+	if _, err := os.Stat(out); err == nil {
+		return out
+	}
+	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, "../iotbridge-agent")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOARM=6")
+	if text, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	return out
+}
+
+// served is a local system in a process of its own.
+type served struct {
+	dir string
+	*site.Site
+}
+
+func serveLocal(t *testing.T, more ...string) *served {
+	t.Helper()
+	s := &served{dir: t.TempDir()}
+	var stderr bytes.Buffer
+	system := exec.Command(program(t), append([]string{"local", "--data", s.dir, "--ephemeral", "--log-level", "error"}, more...)...)
+	system.Stderr = &stderr
+	if err := system.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = system.Process.Signal(os.Interrupt)
+		if err := system.Wait(); err != nil || t.Failed() {
+			t.Errorf("iotbridge local: %v\n%s", err, &stderr)
+		}
+	})
+	var err error
+	if s.Site, err = awaitSite(s.dir, true); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// cli runs one of the operator's commands.
+func (s *served) cli(t *testing.T, args ...string) []byte {
+	t.Helper()
+	var stderr bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), program(t), append(args, "--local", s.dir)...)
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("iotbridge %s: %v\n%s", strings.Join(args, " "), err, &stderr)
+	}
+	return out
+}
+
+// device is a machine with an agent on it.
+type deviceBed struct {
+	t      *testing.T
+	id     string
+	dir    string
+	starts []string // the agent; before it an emulator
+	env    []string
+}
+
+// device does what an owner does: a key on the device, its registration by an operator,
+// and the file that this prints, unchanged.
+func (s *served) device(t *testing.T, id string, starts ...string) *deviceBed {
+	t.Helper()
+	d := &deviceBed{t: t, id: id, dir: t.TempDir(), starts: starts}
+	out, err := d.agent("keygen", "--key-path", d.dir).CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte("iotbridge devices create")) {
+		t.Fatalf("keygen: %v\n%s", err, out)
+	}
+	file := s.cli(t, "devices", "create", id, "--public-key", filepath.Join(d.dir, "ec_public.pem"))
+	roots, err := os.ReadFile(s.CA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string][]byte{"gcp_iot_config.txt": file, "roots.pem": roots} {
+		if err := os.WriteFile(filepath.Join(d.dir, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return d
+}
+
+func (d *deviceBed) agent(args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(d.t.Context(), d.starts[0], append(d.starts[1:len(d.starts):len(d.starts)], args...)...)
+	cmd.Env = append(os.Environ(), d.env...)
+	return cmd
+}
+
+// settled are the arguments of a command that reads the device's file. Its KEY_PATH is
+// a Raspberry Pi's.
+func (d *deviceBed) settled(command string, more ...string) *exec.Cmd {
+	return d.agent(append([]string{command, "-c", filepath.Join(d.dir, "gcp_iot_config.txt"), "--key-path", d.dir}, more...)...)
+}
+
+// run starts the agent. What it says is shown when the test fails.
+func (d *deviceBed) run(more ...string) *exec.Cmd {
+	d.t.Helper()
+	cmd := d.settled("run", more...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		if err := cmd.Wait(); d.t.Failed() {
+			d.t.Logf("the agent of %s: %v\n%s", d.id, err, &stderr)
+		}
+	})
+	return cmd
+}
+
+// says asks the agent how it fares, until the answer is as wanted.
+func (d *deviceBed) says(wanted func(exit int, answer string) bool) string {
+	d.t.Helper()
+	var last string
+	for end := time.Now().Add(agentPatience); time.Now().Before(end); <-time.After(50 * time.Millisecond) {
+		out, err := d.agent("status", "--json", "-c", filepath.Join(d.dir, "gcp_iot_config.txt")).CombinedOutput()
+		exit := 0
+		if failed := (*exec.ExitError)(nil); errors.As(err, &failed) {
+			exit = failed.ExitCode()
+		} else if err != nil {
+			d.t.Fatal(err)
+		}
+		if last = string(out); wanted(exit, last) {
+			return last
+		}
+	}
+	d.t.Fatalf("%s says: %s", d.id, last)
+	return ""
+}
+
+// highWater is the most memory of a process that was ever resident, in KiB.
+func highWater(t *testing.T, pid int) (kib int) {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	for lines.Scan() {
+		if _, err := fmt.Sscanf(lines.Text(), "VmHWM: %d kB", &kib); err == nil {
+			return kib
+		}
+	}
+	t.Fatalf("no VmHWM:\n%s", text)
+	return 0
+}
+
+// mailbox takes the messages of a subscription.
+type mailbox struct {
+	t    *testing.T
+	pull pubsubpb.SubscriberClient
+	from string
+
+	mu    sync.Mutex
+	first map[string]arrival // of each reading
+	total int
+	twice []string      // readings that came with two bodies
+	news  chan struct{} // closed, and another, with each message
+}
+
+type arrival struct {
+	body  [sha256.Size]byte
+	taken time.Time // as the reading tells
+	at    time.Time // when Pub/Sub had it
+}
+
+// open takes what comes, until the test ends.
+func (s *served) open(t *testing.T) *mailbox {
+	t.Helper()
+	conn, err := grpc.NewClient(s.PubSub, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &mailbox{t: t, pull: pubsubpb.NewSubscriberClient(conn), from: s.Subscription, first: map[string]arrival{}, news: make(chan struct{})}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for ctx.Err() == nil {
+			if err := m.take(ctx); err != nil && ctx.Err() == nil {
+				t.Errorf("pull: %v", err)
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() { cancel(); <-ended; conn.Close() })
+	return m
+}
+
+func (m *mailbox) take(ctx context.Context) error {
+	res, err := m.pull.Pull(ctx, &pubsubpb.PullRequest{Subscription: m.from, MaxMessages: 1000})
+	if status.Code(err) == codes.DeadlineExceeded || status.Code(err) == codes.Unavailable {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var acks []string
+	for _, r := range res.ReceivedMessages {
+		acks = append(acks, r.AckId)
+		if err := m.note(r.Message); err != nil {
+			return err
+		}
+	}
+	if len(acks) == 0 {
+		return nil
+	}
+	_, err = m.pull.Acknowledge(ctx, &pubsubpb.AcknowledgeRequest{Subscription: m.from, AckIds: acks})
+	return err
+}
+
+func (m *mailbox) note(message *pubsubpb.PubsubMessage) error {
+	var body struct {
+		ID string  `json:"reading_id"`
+		At float64 `json:"timestamp"`
+	}
+	if err := json.Unmarshal(message.Data, &body); err != nil {
+		return fmt.Errorf("%s: %w", message.Data, err)
+	}
+	a := arrival{sha256.Sum256(message.Data), time.UnixMilli(int64(body.At * 1000)), message.PublishTime.AsTime()}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.total++
+	switch before, known := m.first[body.ID]; {
+	case !known:
+		m.first[body.ID] = a
+	case before.body != a.body:
+		m.twice = append(m.twice, body.ID)
+	}
+	close(m.news)
+	m.news = make(chan struct{})
+	return nil
+}
+
+// until waits until what has come is as wanted; wanted is called under the lock.
+func (m *mailbox) until(what string, patience time.Duration, wanted func() bool) {
+	m.t.Helper()
+	late := time.After(patience)
+	for {
+		m.mu.Lock()
+		good, news := wanted(), m.news
+		m.mu.Unlock()
+		if good {
+			return
+		}
+		select {
+		case <-news:
+		case <-late:
+			m.t.Fatalf("never %s: %d messages, %d readings", what, m.total, len(m.first))
+		}
+	}
+}
