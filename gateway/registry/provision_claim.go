@@ -51,7 +51,7 @@ func (c conn) unitRow(ctx context.Context, profile, serial string) (*claimRow, e
 }
 
 func (c conn) claimOfUnit(ctx context.Context, profile, serial string) (*claimRow, error) {
-	if !schema.ValidID(profile) || !identifier(serial) {
+	if !schema.ValidID(profile) || !canonicalSerial(serial) {
 		return nil, fmt.Errorf("a claim whose name is none: %w", gateway.ErrNotFound)
 	}
 	row, err := c.unitRow(ctx, profile, serial)
@@ -95,13 +95,11 @@ func (t *tx) writeClaim(ctx context.Context, c *claimRow, before provision.Claim
 		printable(c.Bootstrap, maxReason), printable(c.Reason, maxReason), micros(c.Created), micros(c.Updated)); err != nil {
 		return 0, err
 	}
-	step := 0
-	switch {
-	case granted(c.State) == granted(before):
+	if granted(c.State) == granted(before) {
 		return 0, nil
-	case granted(c.State):
-		step = 1
-	default:
+	}
+	step := 1
+	if granted(before) {
 		step = -1
 	}
 	return t.one(ctx, `UPDATE provision_profiles SET devices = devices + $2 WHERE number = $1 RETURNING devices`, c.profile, step)

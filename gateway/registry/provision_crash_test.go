@@ -147,7 +147,7 @@ func oneOrNone(t *testing.T, file string, answered map[string]bool) {
 	if claims != keys || entries["provision_claim"] != claims+reset || entries["create_device"] != claims+reset || entries["provision_reset"] != reset {
 		t.Errorf("%d claims, %d credentials, %d reset; in the audit log %v", claims, keys, reset, entries)
 	}
-	if _, err := p.Settle(ctx, crashProfile, provision.Unit{Serial: "any"}, [32]byte{}, func(k provision.Known) (*provision.Change, error) {
+	if _, err := p.Settle(ctx, crashProfile, provision.Unit{Serial: "ANY-UNIT"}, [32]byte{}, func(k provision.Known) (*provision.Change, error) {
 		if k.Devices != claims {
 			t.Errorf("%d devices are counted of %d", k.Devices, claims)
 		}

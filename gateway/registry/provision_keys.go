@@ -78,10 +78,11 @@ func (t *tx) keyOwner(ctx context.Context, hash keyHash, profile int64, serial s
 	return owner, err
 }
 
-// What a transaction can lock that has no row, or none yet.
-func lockProfile(id string) string                                 { return "profile " + id }
-func lockUnit(id, serial string) string                            { return "unit " + id + " " + serial }
-func lockKey(hash keyHash) string                                  { return "key " + string(hash[:]) }
+// What a transaction can hold that has no row, or none yet.
+func lockProfile(id string) string      { return "profile " + id }
+func lockUnit(id, serial string) string { return "unit " + id + " " + serial }
+func lockKey(hash keyHash) string       { return "key " + string(hash[:]) }
+
 func (*sqliteFile) hold(context.Context, conn, string, bool) error { return nil } // it has one writer
 
 // hold waits in the order of asking, unlike a row's lock that is shared.

@@ -38,8 +38,8 @@ func toEntry(e provision.Entry, list provision.List) (entry, error) {
 	switch {
 	case e.MAC != "" && e.Serial != "":
 		return entry{}, invalid("entry", "has a serial and a MAC: make it two entries")
-	case !identifier(kept.Entry[1:]):
-		return entry{}, invalid("entry", "want a serial or a MAC, 1 to %d printable characters of ASCII, made canonical", maxIdentifier)
+	case e.MAC != "" && !canonicalMAC(e.MAC) || e.MAC == "" && !canonicalSerial(e.Serial):
+		return entry{}, invalid("entry", "want a serial or a MAC, made canonical")
 	case len(e.Secret) != 0 && len(e.Secret) != sha256.Size:
 		return entry{}, invalid("entry", "its secret has %d bytes, want a SHA-256", len(e.Secret))
 	case len(e.Secret) != 0 && list != provision.Allow:

@@ -326,9 +326,9 @@ func denyWins(t *testing.T, w *world) {
 			t.Fatalf("%d added, %v", n, err)
 		}
 	}
-	enlist(provision.Allow, provision.Entry{Serial: "S1", Secret: secret[:]}, provision.Entry{Serial: "S2"}, provision.Entry{Serial: "S3"},
-		provision.Entry{MAC: "M1"}, provision.Entry{MAC: "M2", Secret: other[:]})
-	enlist(provision.Deny, provision.Entry{Serial: "S3"}, provision.Entry{Serial: "S4"}, provision.Entry{MAC: "M3"}, provision.Entry{Serial: "M2"})
+	enlist(provision.Allow, provision.Entry{Serial: "SN-1", Secret: secret[:]}, provision.Entry{Serial: "SN-2"}, provision.Entry{Serial: "SN-3"},
+		provision.Entry{MAC: "02:00:00:00:00:01"}, provision.Entry{MAC: "02:00:00:00:00:02", Secret: other[:]})
+	enlist(provision.Deny, provision.Entry{Serial: "SN-3"}, provision.Entry{Serial: "SN-4"}, provision.Entry{MAC: "02:00:00:00:00:03"}, provision.Entry{Serial: "02-00-00-00-00-02"})
 	for _, c := range []struct {
 		unit    string // serial, MACs
 		allowed bool
@@ -346,13 +346,11 @@ func denyWins(t *testing.T, w *world) {
 		{"S2 M2", true, false, other[:]},
 		{"S1 M3", true, true, secret[:]},
 		{"S1 M9 M3", true, true, secret[:]},
-		{"S5 S1", false, false, nil}, // a MAC that looks like a serial
-		{"M1", false, false, nil},    // a serial that looks like a MAC
+		{"02-00-00-00-00-01", false, false, nil}, // a serial that looks like a MAC
 		{"S5 M2", true, false, other[:]},
-		{"M2", false, true, nil},
-		{"s1", false, false, nil}, // not canonical is not the same
+		{"02-00-00-00-00-02", false, true, nil},
 	} {
-		parts := strings.Fields(c.unit)
+		parts := strings.Fields(strings.NewReplacer("S", "SN-", "M", "02:00:00:00:00:0").Replace(c.unit))
 		u := provision.Unit{Serial: parts[0], MACs: parts[1:]}
 		l, err := o.Listed(ctx, o.profile, u)
 		if err != nil || l.Allowed != c.allowed || l.Denied != c.denied || !bytes.Equal(l.Secret, c.secret) {
@@ -368,19 +366,24 @@ func denyWins(t *testing.T, w *world) {
 		}
 	}
 	elsewhere := newOffice(t, newWorld(t, w.Store, w.open))
-	if l, err := elsewhere.Listed(ctx, elsewhere.profile, provision.Unit{Serial: "S3", MACs: []string{"M1", "M3"}}); err != nil || l.Allowed || l.Denied {
+	if l, err := elsewhere.Listed(ctx, elsewhere.profile, provision.Unit{Serial: "SN-3", MACs: []string{"02:00:00:00:00:01", "02:00:00:00:00:03"}}); err != nil || l.Allowed || l.Denied {
 		t.Errorf("through another profile: %+v, %v", l, err)
 	}
-	if n, err := o.Delist(ctx, "tester", o.profile, provision.Deny, listed(provision.Entry{Serial: "S3"}, provision.Entry{MAC: "S4"}, provision.Entry{Serial: "S3"})); n != 1 || err != nil {
+	if n, err := o.Delist(ctx, "tester", o.profile, provision.Deny, listed(provision.Entry{Serial: "SN-3"}, provision.Entry{MAC: "02:00:00:00:00:04"}, provision.Entry{Serial: "SN-3"})); n != 1 || err != nil {
 		t.Errorf("%d removed, %v, want 1", n, err)
 	}
-	if l, err := o.Listed(ctx, o.profile, provision.Unit{Serial: "S3"}); err != nil || !l.Allowed || l.Denied {
+	if l, err := o.Listed(ctx, o.profile, provision.Unit{Serial: "SN-3"}); err != nil || !l.Allowed || l.Denied {
 		t.Errorf("taken off: %+v, %v", l, err)
 	}
-	if _, err := o.Listed(ctx, o.profile, provision.Unit{Serial: "S1", MACs: make([]string, 17)}); !errors.Is(err, gateway.ErrInvalid) {
+	if _, err := o.Listed(ctx, o.profile, provision.Unit{Serial: "SN-1", MACs: make([]string, 17)}); !errors.Is(err, gateway.ErrInvalid) {
 		t.Errorf("17 MACs: %v, want ErrInvalid", err)
 	}
-	if _, err := o.Listed(ctx, "nowhere", provision.Unit{Serial: "S1"}); !errors.Is(err, gateway.ErrNotFound) {
+	for name, u := range map[string]provision.Unit{"serial": {Serial: "sn-3"}, "blank": {Serial: "SN-3 "}, "MAC": {Serial: "SN-1", MACs: []string{"02-00-00-00-00-03"}}} {
+		if _, err := o.Listed(ctx, o.profile, u); !errors.Is(err, gateway.ErrInvalid) {
+			t.Errorf("P5: a %s in another spelling: %v, want ErrInvalid", name, err)
+		}
+	}
+	if _, err := o.Listed(ctx, "nowhere", provision.Unit{Serial: "SN-1"}); !errors.Is(err, gateway.ErrNotFound) {
 		t.Errorf("no profile: %v, want ErrNotFound", err)
 	}
 }
@@ -394,7 +397,7 @@ func entries(t *testing.T, w *world) {
 				return
 			}
 		}
-		yield(provision.Entry{MAC: "B827EB000001", Secret: secret[:]}, nil)
+		yield(provision.Entry{MAC: "b8:27:eb:00:00:01", Secret: secret[:]}, nil)
 	}
 	for _, want := range []int{21_001, 0} {
 		if n, err := o.Enlist(ctx, "tester", o.profile, provision.Allow, all); n != want || err != nil {
@@ -402,7 +405,7 @@ func entries(t *testing.T, w *world) {
 		}
 	}
 	page, token, err := o.Entries(ctx, o.profile, provision.Allow, gateway.Page{Size: 2})
-	if diff := cmp.Diff([]provision.Entry{{MAC: "B827EB000001", Secured: true}, {Serial: serial(0)}}, page); diff != "" || err != nil || token == "" {
+	if diff := cmp.Diff([]provision.Entry{{MAC: "b8:27:eb:00:00:01", Secured: true}, {Serial: serial(0)}}, page); diff != "" || err != nil || token == "" {
 		t.Errorf("%v, -want +got:\n%s", err, diff)
 	}
 	n := len(page)
@@ -424,35 +427,35 @@ func entries(t *testing.T, w *world) {
 	}
 
 	// One that comes again is replaced; of one that comes twice the last counts.
-	if n, err := o.Enlist(ctx, "tester", o.profile, provision.Allow, listed(provision.Entry{MAC: "B827EB000001"}, provision.Entry{Serial: serial(1)},
-		provision.Entry{Serial: "N1"}, provision.Entry{Serial: serial(1), Secret: secret[:]}, provision.Entry{Serial: "N1", Secret: secret[:]})); n != 1 || err != nil {
+	if n, err := o.Enlist(ctx, "tester", o.profile, provision.Allow, listed(provision.Entry{MAC: "b8:27:eb:00:00:01"}, provision.Entry{Serial: serial(1)},
+		provision.Entry{Serial: "N001"}, provision.Entry{Serial: serial(1), Secret: secret[:]}, provision.Entry{Serial: "N001", Secret: secret[:]})); n != 1 || err != nil {
 		t.Errorf("%d added, %v, want 1", n, err)
 	}
-	for unit, want := range map[string][]byte{serial(1): secret[:], "N1": secret[:], serial(2): nil} {
+	for unit, want := range map[string][]byte{serial(1): secret[:], "N001": secret[:], serial(2): nil} {
 		if l, err := o.Listed(ctx, o.profile, provision.Unit{Serial: unit}); err != nil || !l.Allowed || !bytes.Equal(l.Secret, want) {
 			t.Errorf("%s: %+v, %v", unit, l, err)
 		}
 	}
-	if l, err := o.Listed(ctx, o.profile, provision.Unit{Serial: "X", MACs: []string{"B827EB000001"}}); err != nil || !l.Allowed || l.Secret != nil {
+	if l, err := o.Listed(ctx, o.profile, provision.Unit{Serial: "X000", MACs: []string{"b8:27:eb:00:00:01"}}); err != nil || !l.Allowed || l.Secret != nil {
 		t.Errorf("replaced without a secret: %+v, %v", l, err)
 	}
 
 	// What is wrong ends it; what came before is there.
 	broken := errors.New("line 3 is broken")
 	if n, err := o.Enlist(ctx, "tester", o.profile, provision.Deny, func(yield func(provision.Entry, error) bool) {
-		_ = yield(provision.Entry{Serial: "B1"}, nil) && yield(provision.Entry{Serial: "B2"}, nil) && yield(provision.Entry{}, broken)
+		_ = yield(provision.Entry{Serial: "B001"}, nil) && yield(provision.Entry{Serial: "B002"}, nil) && yield(provision.Entry{}, broken)
 	}); n != 2 || !errors.Is(err, broken) {
 		t.Errorf("%d added, %v", n, err)
 	}
 	for name, e := range map[string]provision.Entry{
-		"nothing": {}, "both": {Serial: "A", MAC: "B"}, "short secret": {Serial: "A", Secret: secret[:31]}, "long": {Serial: strings.Repeat("A", 129)},
-		"control": {MAC: "A\n"}, "space": {Serial: "A B"}, "not ASCII": {Serial: "\u0391"},
+		"nothing": {}, "both": {Serial: "A000", MAC: "b8:27:eb:00:00:01"}, "short secret": {Serial: "A000", Secret: secret[:31]}, "long": {Serial: strings.Repeat("A", 129)},
+		"control": {MAC: "b8:27:eb:00:00:01\n"}, "space": {Serial: "A00 B"}, "lower case": {Serial: "a000"}, "MAC in capitals": {MAC: "B8:27:EB:00:00:01"}, "MAC with dashes": {MAC: "b8-27-eb-00-00-01"}, "not ASCII": {Serial: "\u0391000"},
 	} {
-		if n, err := o.Enlist(ctx, "tester", o.profile, provision.Allow, listed(provision.Entry{Serial: "F-" + fmt.Sprint(len(name))}, e)); n > 1 || !errors.Is(err, gateway.ErrInvalid) || !strings.Contains(err.Error(), "entry 2") {
+		if n, err := o.Enlist(ctx, "tester", o.profile, provision.Allow, listed(provision.Entry{Serial: fmt.Sprintf("F-%04d", len(name))}, e)); n > 1 || !errors.Is(err, gateway.ErrInvalid) || !strings.Contains(err.Error(), "entry 2") {
 			t.Errorf("%s: %d added, %v, want ErrInvalid", name, n, err)
 		}
 	}
-	if _, err := o.Enlist(ctx, "tester", o.profile, provision.Deny, listed(provision.Entry{Serial: "A", Secret: secret[:]})); !errors.Is(err, gateway.ErrInvalid) {
+	if _, err := o.Enlist(ctx, "tester", o.profile, provision.Deny, listed(provision.Entry{Serial: "A000", Secret: secret[:]})); !errors.Is(err, gateway.ErrInvalid) {
 		t.Errorf("a secret to deny: %v, want ErrInvalid", err)
 	}
 	if _, err := o.Enlist(ctx, "tester", o.profile, "grey", listed()); !errors.Is(err, gateway.ErrInvalid) {
@@ -461,8 +464,8 @@ func entries(t *testing.T, w *world) {
 	if _, err := o.Enlist(ctx, "tester", "nowhere", provision.Allow, listed()); !errors.Is(err, gateway.ErrNotFound) {
 		t.Errorf("no profile: %v, want ErrNotFound", err)
 	}
-	if n := len(o.actions(t, "enlist")); n != 2+2+1+1+7 { // 21,001 twice, and what the cases leave
-		t.Errorf("%d entries in the audit log, want 13", n)
+	if n := len(o.actions(t, "enlist")); n != 2+2+1+1+10 { // 21,001 twice, and what the cases leave
+		t.Errorf("%d entries in the audit log, want 16", n)
 	}
 	if n, err := o.Delist(ctx, "tester", o.profile, provision.Allow, all); n != 21_001 || err != nil {
 		t.Errorf("%d removed, %v", n, err)

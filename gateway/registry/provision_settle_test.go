@@ -15,7 +15,7 @@ import (
 )
 
 func settles(t *testing.T, w *world) {
-	o, b := newOffice(t, w), newBoard(t, "10000000ABCD", "B827EB000001")
+	o, b := newOffice(t, w), newBoard(t, "10000000ABCD", "b8:27:eb:00:00:01")
 	change := b.change()
 	change.Metadata, change.Claim.NotAfter = map[string]string{"batch": "7"}, fromYear(2030)
 	change.Claim.Device, change.Claim.Number, change.Claim.Profile = o.device("another"), 7, "another" // not the decision's
@@ -133,6 +133,7 @@ func nothingHalfDone(t *testing.T, w *world) {
 			c.Credentials = []gateway.Credential{k, k, k, k}
 			return nil
 		}, gateway.ErrInvalid},
+		"not canonical":      {"1000abcd", func(context.CancelFunc, *provision.Change) error { return nil }, gateway.ErrInvalid},
 		"not a serial":       {"1000 0010", func(context.CancelFunc, *provision.Change) error { return nil }, gateway.ErrInvalid},
 		"serial of 10 KB":    {string(make([]byte, 10<<10)), func(context.CancelFunc, *provision.Change) error { return nil }, gateway.ErrInvalid},
 		"database is quoted": {"1'; DROP TABLE provision_claims; --", func(context.CancelFunc, *provision.Change) error { return nil }, gateway.ErrInvalid},

@@ -28,33 +28,32 @@ func (s *Store) Provisioning() *Provisioning { return &Provisioning{s} }
 
 // Ours on what operators and boards may have us keep.
 const (
-	maxIdentifier = 128
-	maxMACs       = 16
-	maxReason     = 256
-	maxProfile    = 1 << 20
+	maxMACs    = 16
+	maxReason  = 256
+	maxProfile = 1 << 20
 )
 
-// identifier only measures: what a serial or a MAC looks like is decided where they
-// are made canonical.
-func identifier(s string) bool {
-	for i := range len(s) {
-		if s[i] <= ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return s != "" && len(s) <= maxIdentifier
+// A name that is not canonical would be another unit's, and slip past a list.
+func canonicalSerial(s string) bool {
+	canonical, err := provision.ParseSerial(s)
+	return err == nil && canonical == s
+}
+
+func canonicalMAC(s string) bool {
+	canonical, err := provision.ParseMAC(s)
+	return err == nil && canonical == s
 }
 
 func checkUnit(u provision.Unit) error {
-	if !identifier(u.Serial) {
-		return invalid("serial_number", "want 1 to %d printable characters of ASCII, made canonical", maxIdentifier)
+	if !canonicalSerial(u.Serial) {
+		return invalid("serial_number", "is not a canonical one")
 	}
 	if len(u.MACs) > maxMACs {
 		return invalid("mac_addresses", "has %d entries, want at most %d", len(u.MACs), maxMACs)
 	}
 	for _, mac := range u.MACs {
-		if !identifier(mac) {
-			return invalid("mac_addresses", "want 1 to %d printable characters of ASCII each, made canonical", maxIdentifier)
+		if !canonicalMAC(mac) {
+			return invalid("mac_addresses", "has one that is not canonical")
 		}
 	}
 	return nil
