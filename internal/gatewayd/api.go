@@ -6,19 +6,35 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+
+	"iotbridge/gateway/provision/office"
 )
+
+// operatorsREST is Device Manager, and beside it what operators do about provisioning.
+func (a *assembly) operatorsREST() http.Handler {
+	desk := &office.API{Books: a.store.Provisioning(), Location: "projects/" + a.settings.Project + "/locations/" + a.settings.Location}
+	manager, provisioning := a.api.Handler(), a.api.Guard(desk.Call, desk.Answer)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.EscapedPath(), office.Root) {
+			provisioning.ServeHTTP(w, r)
+			return
+		}
+		manager.ServeHTTP(w, r)
+	})
+}
 
 // serveREST serves operators at l until ctx ends, and then for at most grace what it
 // is answering.
 func (a *assembly) serveREST(ctx context.Context, l net.Listener, grace time.Duration) error {
 	server := &http.Server{
-		Handler:           a.api.Handler(),
+		Handler:           a.operatorsREST(),
 		TLSConfig:         a.apiTLS.Clone(), // the server changes it
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,

@@ -24,8 +24,17 @@ var ErrNoGateway = errors.New("no gateway serves here: start one with iotbridge 
 const maxToken = 4 << 10
 
 // OpenDeviceManager returns the stock client of the site's Device Manager, over REST.
-// A token is shown on loopback or inside TLS only, and to that host alone.
 func (s *Site) OpenDeviceManager(ctx context.Context) (*iot.DeviceManagerClient, error) {
+	client, err := s.OpenAPI()
+	if err != nil {
+		return nil, err
+	}
+	return iot.NewDeviceManagerRESTClient(ctx, option.WithEndpoint(s.API), option.WithHTTPClient(client), option.WithTelemetryDisabled())
+}
+
+// OpenAPI returns a client that is the operator to the site's API. A token is shown on
+// loopback or inside TLS only, and to that host alone.
+func (s *Site) OpenAPI() (*http.Client, error) {
 	if s.API == "" {
 		return nil, ErrNoGateway
 	}
@@ -50,8 +59,7 @@ func (s *Site) OpenDeviceManager(ctx context.Context) (*iot.DeviceManagerClient,
 			return nil, err
 		}
 	}
-	client := &http.Client{Transport: operator, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	return iot.NewDeviceManagerRESTClient(ctx, option.WithEndpoint(s.API), option.WithHTTPClient(client), option.WithTelemetryDisabled())
+	return &http.Client{Transport: operator, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, nil
 }
 
 // operator sends a token with each request.
