@@ -94,6 +94,14 @@ kill-test: ## kill -9 of the local system KILLS times (50): nothing acknowledged
 spool-kill-test: ## kill -9 of the agent's spool 2000 times, and every bit of a segment, read whole
 	IOTBRIDGE_KILLS=2000 IOTBRIDGE_SPOOL_ALL=1 $(GO) test -count=1 -timeout 60m -run 'Killed|EveryBit' -v ./device/spool
 
+.PHONY: agent-kill-test
+agent-kill-test: ## kill -9 of the agent 2000 times while it sends: no reading is lost, no name given twice
+	IOTBRIDGE_KILLS=2000 $(GO) test -count=1 -timeout 120m -run TheAgentIsKilled -v ./cmd/iotbridge
+
+.PHONY: drain-test
+drain-test: ## seven days of readings drain in 20 minutes within 30 MiB, behind the live ones
+	IOTBRIDGE_BACKLOG=604800 $(GO) test -count=1 -timeout 40m -run DaysOfReadingsDrain -v ./cmd/iotbridge
+
 .PHONY: sql
 sql: ## every SQL text through the real GoogleSQL analyzer (its first build takes minutes and 7 GB)
 	cd internal/tools/googlesql && $(GO) test ./...
