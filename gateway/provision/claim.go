@@ -81,6 +81,8 @@ type Refusal struct {
 	Detail     string
 	RetryAfter time.Duration // 0: none said
 	Cause      error         // of our own trouble, for the log; nil: none
+
+	sharedKey bool // of AlreadyProvisioned: the key is another's
 }
 
 func (r *Refusal) Error() string { return string(r.Code) + ": " + r.Detail }

@@ -2,10 +2,12 @@ package provision
 
 import (
 	"context"
-	"net/netip"
+	"errors"
 	"time"
 
 	"go.uber.org/zap"
+
+	"iotbridge/gateway"
 )
 
 // Desk decides requests, in the order of the package's picture. Its fields are set
@@ -13,7 +15,7 @@ import (
 type Desk struct {
 	Store     Store
 	Authority *Authority // issues to devices; its Purpose is ForDevice
-	Hooks     *Hooks     // nil: the webhooks of profiles are asked with Hooks' zero value
+	Hooks     *Hooks     // asks the webhooks; nil: a profile that has one grants nothing
 	Metrics   *Metrics   // nil counts nothing
 	Log       *zap.Logger
 	Now       func() time.Time // nil: time.Now
@@ -21,27 +23,35 @@ type Desk struct {
 	limits limits
 }
 
-// Enroll grants a unit a credential. The error is a *Refusal, or our fault and may
-// pass. Request.PublicKey is one that ParseCSR or VerifyProof has accepted.
-func (d *Desk) Enroll(ctx context.Context, r Request) (*Grant, error) {
-	return nil, refuse(StoreUnavailable, "nothing decides yet")
-}
-
-// Renew gives a device a second certificate, for the new key spki. presented is the
-// chain that TLS has verified possession of, the device's certificate first; it must
-// be one that a claim names. u is the unit that the request names, if any; it must be
-// the claim's. Errors are Enroll's.
-func (d *Desk) Renew(ctx context.Context, presented Presented, spki []byte, u Unit, from netip.Addr) (*Grant, error) {
-	return nil, refuse(StoreUnavailable, "nothing decides yet")
-}
-
-// Self returns the claim that names the device's certificate. Errors are Enroll's.
-func (d *Desk) Self(ctx context.Context, presented Presented) (*Claim, error) {
-	return nil, refuse(StoreUnavailable, "nothing decides yet")
-}
-
 // Asks says whether who presents a certificate may ask for enrolment in the profile:
 // nil, a *Refusal, or our fault. For routes that answer before there is a request.
 func (d *Desk) Asks(ctx context.Context, profile string, by Presented) error {
-	return refuse(StoreUnavailable, "nothing decides yet")
+	if by.own() == nil {
+		return refuse(NoCertificate, "no client certificate")
+	}
+	p, err := d.Store.Profile(ctx, profile)
+	switch {
+	case errors.Is(err, gateway.ErrNotFound), errors.Is(err, gateway.ErrInvalid):
+		return refuse(UnknownProfile, "no such profile")
+	case err != nil:
+		return trouble(ctx, err)
+	case p.Disabled:
+		return refuse(UnknownProfile, "the profile is disabled")
+	}
+	if no := p.admits(by, d.now()); no != nil {
+		return no
+	}
+	return nil
+}
+
+// alarm counts what hints at a clone or a leak.
+func (d *Desk) alarm(no *Refusal) {
+	if no.Code != AlreadyProvisioned {
+		return
+	}
+	kind := duplicateSerial
+	if no.sharedKey {
+		kind = duplicateKey
+	}
+	d.Metrics.alarm(kind)
 }

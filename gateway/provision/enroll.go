@@ -1,0 +1,341 @@
+package provision
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"iotbridge/gateway"
+)
+
+// rounds is how often a request is decided from the beginning when what it rests on
+// changes meanwhile.
+const rounds = 4
+
+// storeRetry is when to ask again after trouble of ours.
+const storeRetry = 30 * time.Second
+
+// errMoved ends a transaction: what was decided on is not there any more.
+var errMoved = errors.New("changed meanwhile")
+
+// Enroll grants a unit a credential. The error is a *Refusal, or our fault and may
+// pass. Request.PublicKey is one that ParseCSR or VerifyProof has accepted.
+func (d *Desk) Enroll(ctx context.Context, r Request) (*Grant, error) {
+	begin := time.Now()
+	grant, err := d.enroll(ctx, &r)
+	return grant, d.tell(grant, err, begin, r.Profile, r.Unit.Serial, r.ID)
+}
+
+func (d *Desk) enroll(ctx context.Context, r *Request) (*Grant, error) {
+	if r.Bootstrap.own() == nil {
+		return nil, refuse(NoCertificate, "no client certificate")
+	}
+	a := &asked{Request: r, now: d.now()}
+	for round := range rounds {
+		grant, err := d.once(ctx, a, round)
+		if !errors.Is(err, errMoved) {
+			return grant, err
+		}
+	}
+	return nil, busy("the claim or its profile kept changing", nil)
+}
+
+// once decides from the beginning.
+func (d *Desk) once(ctx context.Context, a *asked, round int) (*Grant, error) {
+	p, err := d.Store.Profile(ctx, a.Profile)
+	if errors.Is(err, gateway.ErrNotFound) || errors.Is(err, gateway.ErrInvalid) {
+		return nil, refuse(UnknownProfile, "no such profile")
+	} else if err != nil {
+		return nil, trouble(ctx, err)
+	}
+	k := &Known{Profile: *p}
+	if no := a.profile(k); no != nil {
+		return nil, no
+	}
+	if round == 0 {
+		if err := a.canonical(); err != nil {
+			return nil, err
+		}
+		if no := a.key(k); no != nil {
+			return nil, no
+		}
+		if wait := d.limits.take(p, a.Request, a.now); wait > 0 {
+			no := refuse(TooMany, "more requests than the profile's rates allow")
+			no.RetryAfter = max(wait, time.Second)
+			return nil, no
+		}
+	}
+	// All of it is read before the first no: a refusal's time does not tell which.
+	if k.Listing, err = d.Store.Listed(ctx, a.Profile, a.Unit); err != nil {
+		return nil, moved(ctx, err)
+	}
+	if k.Claim, err = d.Store.Claim(ctx, a.Profile, a.Unit.Serial); err != nil && !errors.Is(err, gateway.ErrNotFound) {
+		return nil, trouble(ctx, err)
+	}
+	if _, no := a.judge(k, false); no != nil {
+		return nil, no
+	}
+	// A unit without a claim is looked at whole when it is written; another, and one that
+	// its owner's function is asked of, is looked at before.
+	if round > 0 || k.Claim != nil || p.Webhook != nil {
+		repeated, err := d.look(ctx, a, k)
+		if err != nil {
+			return nil, err
+		}
+		if repeated {
+			return &Grant{Claim: *k.Claim}, nil
+		}
+	}
+	answer := &verdict{Decision: allow}
+	if k.Profile.Webhook != nil {
+		if answer, err = d.consult(ctx, a, k); err != nil {
+			return nil, err
+		}
+	}
+	return d.commit(ctx, a, k, answer)
+}
+
+// look fills k with what is true under the lock, and judges it.
+func (d *Desk) look(ctx context.Context, a *asked, k *Known) (repeated bool, err error) {
+	_, err = d.Store.Settle(ctx, a.Profile, a.Unit, a.spki, func(now Known) (*Change, error) {
+		*k = now
+		what, no := a.judge(k, true)
+		if no != nil {
+			return nil, no
+		}
+		repeated = what == repeat
+		return nil, nil
+	})
+	if err != nil {
+		return false, settled(ctx, &k.Profile, err)
+	}
+	return repeated, nil
+}
+
+// canonical checks what the request's reader should have made so.
+func (a *asked) canonical() error {
+	u, err := ParseUnit(a.Unit.Serial, a.Unit.MACs)
+	if err != nil {
+		return err
+	}
+	a.Unit = u
+	if a.PublicKey == nil {
+		return nil
+	}
+	if a.PublicKey, err = ParsePublicKey(a.PublicKey); err != nil {
+		return err
+	}
+	a.spki = sha256.Sum256(a.PublicKey)
+	return nil
+}
+
+// commit writes what the webhook's answer to seen comes to, if seen is still so.
+func (d *Desk) commit(ctx context.Context, a *asked, seen *Known, v *verdict) (_ *Grant, err error) {
+	next := Claim{Unit: a.Unit, SPKI: a.spki, Bootstrap: a.Bootstrap.SHA256, Reason: v.Reason}
+	change := &Change{Detail: "request " + printable(a.ID, maxSubject) + " from " + a.From.String()}
+	grant := &Grant{Fresh: true}
+	waits := !a.approved(seen) && (v.Decision == pending || seen.Profile.Approval && !seen.Claim.granted())
+	switch {
+	case v.Decision == deny:
+		return nil, refuse(DeniedByWebhook, "%s", v.Reason)
+	case waits && seen.Claim.granted():
+		// It keeps what it has: a claim that waits would have no device.
+		return nil, waiting(v)
+	case waits:
+		next.State, change.Action = Pending, "provision_pending"
+		if seen.Claim != nil && seen.Claim.State == Pending && seen.Claim.SPKI == a.spki {
+			return nil, waiting(v)
+		}
+	default:
+		if err := d.equip(a, seen, v, &next, change, grant); err != nil {
+			return nil, err
+		}
+	}
+	defer func() {
+		if err != nil {
+			grant.Forget()
+		}
+	}()
+	change.Claim = next
+	claim, err := d.Store.Settle(ctx, a.Profile, a.Unit, next.SPKI, func(k Known) (*Change, error) {
+		a.now = d.now()
+		what, no := a.judge(&k, true)
+		switch {
+		case !same(seen, &k):
+			return nil, errMoved
+		case no != nil:
+			return nil, no
+		case what != ask:
+			return nil, errMoved
+		}
+		return change, nil
+	})
+	if err != nil {
+		return nil, settled(ctx, &seen.Profile, err)
+	}
+	if waits {
+		return nil, waiting(v)
+	}
+	grant.Claim = *claim
+	return grant, nil
+}
+
+func waiting(v *verdict) *Refusal {
+	no := refuse(PendingApproval, "waits for an operator: %s", v.Reason)
+	if no.RetryAfter = pendingRetry; v.RetryAfter > 0 {
+		no.RetryAfter = v.RetryAfter
+	}
+	return no
+}
+
+// equip makes the key, when the unit has none, and the certificate.
+func (d *Desk) equip(a *asked, k *Known, v *verdict, next *Claim, change *Change, grant *Grant) error {
+	key := a.PublicKey
+	if key == nil {
+		private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			return fmt.Errorf("a key for a device: %w", err)
+		}
+		if key, err = x509.MarshalPKIXPublicKey(private.Public()); err != nil {
+			return fmt.Errorf("a key for a device: %w", err)
+		}
+		if grant.PrivateKey, err = x509.MarshalPKCS8PrivateKey(private); err != nil {
+			return fmt.Errorf("a key for a device: %w", err)
+		}
+	}
+	change.DeviceID, change.Metadata, change.Blocked = k.Profile.deviceName(a.Unit.Serial), maps.Clone(k.Profile.Metadata), v.Blocked
+	if v.DeviceID != "" {
+		change.DeviceID = v.DeviceID
+	}
+	if len(v.Metadata) > 0 {
+		if change.Metadata == nil {
+			change.Metadata = map[string]string{}
+		}
+		maps.Copy(change.Metadata, v.Metadata)
+	}
+	name := change.DeviceID
+	if k.Device != nil {
+		name = k.Device.Key.Device
+	}
+	credential, certificate, err := d.issue(name, a.Unit.Serial, key, k.Profile.lifetime(), a.now)
+	if err != nil {
+		grant.Forget()
+		return err
+	}
+	next.State, next.SPKI = Claimed, sha256.Sum256(key)
+	next.Certificate, next.NotAfter = certificate, credential.Expires
+	change.Credentials, change.Action = []gateway.Credential{credential}, "provision_claim"
+	if k.Claim.granted() {
+		change.Action = "provision_reclaim"
+	}
+	return nil
+}
+
+// issue makes a certificate, and the credential that it is.
+func (d *Desk) issue(name, serial string, key []byte, lifetime time.Duration, now time.Time) (gateway.Credential, []byte, error) {
+	der, err := d.Authority.Issue(Leaf{CommonName: name, Serial: serial, PublicKey: key, Lifetime: lifetime}, now)
+	if err != nil {
+		return gateway.Credential{}, nil, fmt.Errorf("the device authority: %w", err)
+	}
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		return gateway.Credential{}, nil, fmt.Errorf("the device authority: %w", err)
+	}
+	format := gateway.RSAX509
+	if certificate.PublicKeyAlgorithm == x509.ECDSA {
+		format = gateway.ES256X509
+	}
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	return gateway.Credential{Format: format, PEM: string(text), Expires: certificate.NotAfter}, der, nil
+}
+
+// same says that the decision rests on what it rested on when the webhook was asked.
+func same(seen, now *Known) bool {
+	if seen.Profile.Revision != now.Profile.Revision || seen.Listing.Allowed != now.Listing.Allowed || seen.Listing.Denied != now.Listing.Denied ||
+		!slices.Equal(seen.Listing.Secret, now.Listing.Secret) || (seen.Claim == nil) != (now.Claim == nil) || (seen.Device == nil) != (now.Device == nil) {
+		return false
+	}
+	return seen.Claim == nil || seen.Claim.State == now.Claim.State && seen.Claim.SPKI == now.Claim.SPKI && seen.Claim.Number == now.Claim.Number
+}
+
+// busy is our trouble, as the device is told it.
+func busy(detail string, cause error) *Refusal {
+	return &Refusal{Code: StoreUnavailable, Detail: detail, RetryAfter: storeRetry, Cause: cause}
+}
+
+func trouble(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return busy("the store does not answer", err)
+}
+
+// moved is trouble, unless the profile went while it was looked at.
+func moved(ctx context.Context, err error) error {
+	if errors.Is(err, gateway.ErrNotFound) {
+		return errMoved
+	}
+	return trouble(ctx, err)
+}
+
+// settled translates what Settle returns.
+func settled(ctx context.Context, p *Profile, err error) error {
+	var no *Refusal
+	switch {
+	case errors.As(err, &no), errors.Is(err, errMoved):
+		return err
+	case errors.Is(err, gateway.ErrFull):
+		return full(p)
+	case errors.Is(err, gateway.ErrExists):
+		return refuse(AlreadyProvisioned, "%s", printable(err.Error(), maxSubject))
+	case errors.Is(err, gateway.ErrNotFound):
+		return errMoved
+	case errors.Is(err, gateway.ErrInvalid):
+		return fmt.Errorf("what profile %s, or its webhook, gives the device: %w", p.ID, err)
+	}
+	return trouble(ctx, err)
+}
+
+// tell counts and logs what came of a request, and returns the error.
+func (d *Desk) tell(g *Grant, err error, begin time.Time, profile, serial, request string) error {
+	log := d.Log
+	if log == nil {
+		log = zap.NewNop()
+	}
+	log = log.With(zap.String("profile", printable(profile, maxSubject)), zap.String("serial", printable(serial, maxSerial)), zap.String("request", printable(request, maxSubject)))
+	result := fault
+	var no *Refusal
+	switch {
+	case err == nil && g.Fresh:
+		result = granted
+		log.Info("provision: granted", zap.String("device", g.Claim.Device.String()))
+	case err == nil:
+		result = again
+	case errors.As(err, &no):
+		result = string(no.Code)
+		d.alarm(no)
+		log.Info("provision: refused", zap.String("code", result), zap.String("why", printable(no.Detail, maxSubject)), zap.Error(no.Cause))
+	default:
+		log.Error("provision: undecided", zap.Error(err))
+	}
+	d.Metrics.observe(result, time.Since(begin))
+	return err
+}
+
+func (d *Desk) now() time.Time {
+	if d.Now != nil {
+		return d.Now()
+	}
+	return time.Now()
+}
