@@ -65,6 +65,7 @@ type faulty struct{ probe string }
 
 func (f faulty) Error() string       { return f.probe + ": CRC NO" }
 func (f faulty) FaultyProbe() string { return f.probe }
+func (f faulty) FaultClass() string  { return "crc" }
 
 func TestB1_AProbesErrorIsCountedAndGivesNoValue(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
@@ -82,7 +83,7 @@ func TestB1_AProbesErrorIsCountedAndGivesNoValue(t *testing.T) {
 				t.Errorf("a value from a probe that had none: %s", m.body)
 			}
 		}
-		if s := b.agent.Status(); s.SensorErrors["a"] != 5 || s.SensorErrors["c"] != 5 || len(s.SensorErrors) != 2 || s.SensorError == "" {
+		if s := b.agent.Status(); s.SensorErrors["a"] != 5 || s.SensorErrors["c"] != 5 || len(s.SensorErrors) != 2 || s.SensorFaults["crc"] != 10 || s.SensorError == "" {
 			t.Errorf("status: %+v", s)
 		}
 		pass(2 * time.Second)
@@ -127,7 +128,7 @@ func TestB3_SamplingGoesOnAfterAnyError(t *testing.T) {
 		if got := len(b.gate.readings()); got != 2 || b.sensor.count() != 9 {
 			t.Errorf("%d readings of %d measurements", got, b.sensor.count())
 		}
-		if s := b.agent.Status(); s.SensorErrors[""] != 5 || strings.Contains(s.SensorError, "\n") {
+		if s := b.agent.Status(); s.SensorErrors[""] != 5 || s.SensorFaults["other"] != 5 || strings.Contains(s.SensorError, "\n") {
 			t.Errorf("status: %+v", s)
 		}
 	})

@@ -50,7 +50,7 @@ func (b *board) read() Status {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.s
-	s.SensorErrors = maps.Clone(s.SensorErrors)
+	s.SensorErrors, s.SensorFaults = maps.Clone(s.SensorErrors), maps.Clone(s.SensorFaults)
 	return s
 }
 

@@ -22,6 +22,12 @@ type ProbeError interface {
 	FaultyProbe() string
 }
 
+// ClassedError is an error that says of which kind it is, out of a closed set.
+type ClassedError interface {
+	error
+	FaultClass() string
+}
+
 // Sample is what one probe measured.
 type Sample struct {
 	Probe       string  // which one, as in 28-0316a2795b12; "" when there is only one
@@ -62,9 +68,9 @@ type Gap struct {
 
 // Depth is how much a spool holds.
 type Depth struct {
-	Records int
-	Bytes   int64
-	Dropped uint64 // records lost since the spool was made
+	Records int    `json:"records"`
+	Bytes   int64  `json:"bytes"`
+	Dropped uint64 `json:"dropped"` // records lost since the spool was made
 }
 
 // Uplink connects to the gateway.
@@ -138,6 +144,8 @@ type Status struct {
 	SensorError string    `json:"sensorError,omitempty"`
 	// SensorErrors counts failed measurements since the start, by probe; at most 64.
 	SensorErrors map[string]uint64 `json:"sensorErrors,omitempty"`
+	// SensorFaults counts them by kind, as timeout; "other" says nothing of itself.
+	SensorFaults map[string]uint64 `json:"sensorFaults,omitempty"`
 	SpoolError   string            `json:"spoolError,omitempty"`
 	Spool        Depth             `json:"spool"`
 	Config       int64             `json:"configVersion,omitempty"`

@@ -151,22 +151,29 @@ func (s *sampler) report(wall int64, taken int, err error) {
 			return
 		}
 		st.SensorError = brief(err)
-		eachFault(err, func(probe string) {
-			if st.SensorErrors == nil {
-				st.SensorErrors = map[string]uint64{}
-			}
-			if probe = printable(probe, maxProbe); st.SensorErrors[probe] > 0 || len(st.SensorErrors) < maxProbes {
-				st.SensorErrors[probe]++
-			}
+		eachFault(err, func(probe, class string) {
+			count(&st.SensorErrors, probe)
+			count(&st.SensorFaults, class)
 		})
 	})
 }
 
-// eachFault names the probes that an error is about, "" for one that does not say.
-func eachFault(err error, f func(probe string)) {
+// count adds one to what has that name, of at most 64 names.
+func count(to *map[string]uint64, name string) {
+	if *to == nil {
+		*to = map[string]uint64{}
+	}
+	if name = printable(name, maxProbe); (*to)[name] > 0 || len(*to) < maxProbes {
+		(*to)[name]++
+	}
+}
+
+// eachFault names the probes that an error is about, "" for one that does not say, and
+// what kind of fault each has.
+func eachFault(err error, f func(probe, class string)) {
 	switch e := err.(type) { //nolint:errorlint // it is the walk through the tree
 	case ProbeError:
-		f(e.FaultyProbe())
+		f(e.FaultyProbe(), classOf(e))
 	case interface{ Unwrap() []error }:
 		for _, one := range e.Unwrap() {
 			eachFault(one, f)
@@ -174,6 +181,13 @@ func eachFault(err error, f func(probe string)) {
 	case interface{ Unwrap() error }:
 		eachFault(e.Unwrap(), f)
 	default:
-		f("")
+		f("", classOf(e))
 	}
+}
+
+func classOf(err error) string {
+	if e, ok := err.(ClassedError); ok { //nolint:errorlint // the one at hand, and none below
+		return e.FaultClass()
+	}
+	return "other"
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"iotbridge/device"
 )
 
 // Class says what kind of fault a measurement had. The set is closed: it may count.
@@ -38,6 +40,14 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // FaultyProbe returns Probe.
 func (e *Error) FaultyProbe() string { return e.Probe }
+
+// FaultClass returns Class.
+func (e *Error) FaultClass() string { return string(e.Class) }
+
+var _ interface {
+	device.ProbeError
+	device.ClassedError
+} = (*Error)(nil)
 
 func fault(c Class, format string, args ...any) *Error {
 	return &Error{Class: c, Err: fmt.Errorf(format, args...)}

@@ -9,7 +9,7 @@ import (
 
 // Parse reads what a setting names:
 //
-//	w1  w1:DIR                 all DS18B20 probes of this machine, or below DIR; also ds18b20
+//	ds18b20  w1  w1:DIR        all DS18B20 probes of this machine, or below DIR
 //	simulate  simulate:SEED    one probe that is not there; the seed is 1 unless said
 //	exec:COMMAND               see Exec and Words
 func Parse(spec string) (Named, error) {
@@ -35,5 +35,5 @@ func Parse(spec string) (Named, error) {
 		}
 		return Named{Name: filepath.Base(argv[0]), Sensor: &Exec{Argv: argv}}, nil
 	}
-	return Named{}, fmt.Errorf("sensor %q is none of w1, w1:DIR, simulate, simulate:SEED and exec:COMMAND", clip(spec, 100))
+	return Named{}, fmt.Errorf("sensor %q is none of ds18b20, w1:DIR, simulate:SEED and exec:COMMAND", clip(spec, 100))
 }

@@ -3,7 +3,7 @@ package agentd
 import (
 	"fmt"
 	"hash/fnv"
-	"strings"
+	"path/filepath"
 
 	"iotbridge/device"
 	"iotbridge/device/sensor"
@@ -11,35 +11,41 @@ import (
 
 // sensors makes what the settings name. It touches no hardware.
 func (s *Settings) sensors() (device.Sensor, error) {
+	specs := s.Sensor
+	switch {
+	case s.Simulate:
+		specs = append([]string{"simulate"}, specs...)
+	case len(specs) == 0:
+		specs = []string{"ds18b20"}
+	}
 	var all []sensor.Named
-	if s.Simulate {
-		h := fnv.New64a()
-		h.Write([]byte(s.client())) // so that two devices do not measure the same
-		all = append(all, sensor.Named{Name: "simulated", Sensor: &sensor.Simulated{Seed: h.Sum64()}})
-	}
-	wanted := s.Sensor
-	if len(wanted) == 0 && !s.Simulate {
-		wanted = []string{"ds18b20"}
-	}
-	for i, one := range wanted {
-		kind, command, _ := strings.Cut(one, ":")
-		switch {
-		case one == "ds18b20":
-			for _, before := range wanted[:i] {
-				if before == one {
-					return nil, fmt.Errorf("SENSOR is ds18b20 twice: it is every probe on the bus")
-				}
-			}
-			all = append(all, sensor.Named{Name: "ds18b20", Sensor: &sensor.OneWire{Root: s.OneWire}})
-		case kind == "exec":
-			argv, err := sensor.Words(command)
-			if err != nil {
-				return nil, fmt.Errorf("SENSOR is %s: %w", clip(one), err)
-			}
-			all = append(all, sensor.Named{Name: "exec", Sensor: &sensor.Exec{Argv: argv}})
-		default:
-			return nil, fmt.Errorf("SENSOR is %s: want ds18b20, or exec:COMMAND", clip(one))
+	buses := map[string]bool{}
+	for _, spec := range specs {
+		if spec == "simulate" {
+			spec = fmt.Sprint("simulate:", s.seed())
 		}
+		one, err := sensor.Parse(spec)
+		if err != nil {
+			return nil, fmt.Errorf("SENSOR: %w", err)
+		}
+		if bus, ok := one.Sensor.(*sensor.OneWire); ok {
+			if bus.Root == "" {
+				bus.Root = s.OneWire
+			}
+			at := filepath.Clean(bus.Root)
+			if buses[at] {
+				return nil, fmt.Errorf("SENSOR names the probes below %s twice: once is every probe there", clip(at))
+			}
+			buses[at] = true
+		}
+		all = append(all, one)
 	}
 	return sensor.Join(all...), nil
+}
+
+// seed is the device's own, so that two of them do not invent the same.
+func (s *Settings) seed() uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(s.client()))
+	return h.Sum64()
 }

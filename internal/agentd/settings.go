@@ -20,7 +20,7 @@ type Settings struct {
 	Keepalive     time.Duration `default:"60s" help:"How often a silent connection shows that it lives."`
 	TokenLifetime time.Duration `default:"1h" help:"How long a token is good; it is renewed before."`
 
-	Sensor      []string      `sep:"\n" placeholder:"ds18b20|exec:COMMAND" help:"What measures; may be repeated, in a variable by a new line. ds18b20: every probe on the 1-wire bus. exec: a command that prints a number or a JSON object. Default ds18b20."`
+	Sensor      []string      `sep:"\n" placeholder:"ds18b20|exec:COMMAND" help:"What measures; may be repeated, in a variable by a new line. ds18b20: every probe on the 1-wire bus; w1:DIR: those below DIR. exec: a command that prints a number or a JSON object. simulate:SEED: none, it invents. Default ds18b20."`
 	Simulate    bool          `help:"Invent temperatures instead of measuring."`
 	OneWire     string        `default:"/sys/bus/w1/devices" placeholder:"DIR" help:"Where the kernel shows the probes of its 1-wire buses."`
 	Interval    time.Duration `default:"5s" help:"From one reading to the next. The cloud may change it, within the next two."`

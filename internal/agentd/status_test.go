@@ -54,7 +54,8 @@ func TestStatusTellsHowTheAgentFares(t *testing.T) {
 		Sent    int
 		Spool   struct{ Records int }
 	}
-	if err := json.Unmarshal(out.Bytes(), &got); err != nil || !got.Running || got.Link != "sending" || got.Sent != 7 {
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil || !got.Running || got.Link != "sending" || got.Sent != 7 ||
+		!strings.Contains(out.String(), `"spool":{"records":3,"bytes":300,"dropped":1}`) {
 		t.Errorf("%+v, %v: %s", got, err, &out)
 	}
 
