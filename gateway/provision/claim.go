@@ -99,10 +99,11 @@ const (
 	BadIdentifiers     Code = "BAD_IDENTIFIERS"       // 400
 	KeyNotAllowed      Code = "KEY_NOT_ALLOWED"       // 400
 	ProofFailed        Code = "POP_FAILED"            // 400
-	NoCertificate      Code = "NO_CLIENT_CERTIFICATE" // 401
-	BootstrapRevoked   Code = "BOOTSTRAP_REVOKED"     // 403, as all that follow are shown: DENIED
-	UnknownBootstrap   Code = "UNKNOWN_BOOTSTRAP"     // a certificate that the profile does not name
+	NoCertificate      Code = "NO_CLIENT_CERTIFICATE" // 401, as the next two are shown
+	UnknownBootstrap   Code = "UNKNOWN_BOOTSTRAP"     // a certificate that the profile does not name, or not any more
 	UnknownProfile     Code = "UNKNOWN_PROFILE"
+	ProfileDisabled    Code = "PROFILE_DISABLED" // 403, as all that follow are shown: DENIED
+	BootstrapRevoked   Code = "BOOTSTRAP_REVOKED"
 	DeniedByList       Code = "DENIED_DENYLIST"
 	NotInAllowList     Code = "NOT_IN_ALLOWLIST"
 	WrongClaimSecret   Code = "WRONG_CLAIM_SECRET" //nolint:gosec // G101: a refusal's name, not a secret

@@ -46,9 +46,6 @@ func (a *asked) judge(k *Known, whole bool) (move, *Refusal) {
 }
 
 func (a *asked) profile(k *Known) *Refusal {
-	if k.Profile.Disabled {
-		return refuse(UnknownProfile, "the profile is disabled")
-	}
 	return k.Profile.admits(a.Bootstrap, a.now)
 }
 
@@ -173,13 +170,16 @@ func (p *Profile) admits(by Presented, now time.Time) *Refusal {
 		case live:
 			admitted = true
 		case named:
-			no = refuse(BootstrapRevoked, "the bootstrap certificate %s has expired", printable(b.Name, maxSubject))
+			no = refuse(UnknownBootstrap, "the bootstrap certificate %s has expired, or is of tomorrow", printable(b.Name, maxSubject))
 		}
 	}
-	if admitted {
-		return nil
+	switch {
+	case !admitted:
+		return no
+	case p.Disabled:
+		return refuse(ProfileDisabled, "the profile is disabled")
 	}
-	return no
+	return nil
 }
 
 // names says whether the entry is the certificate's, and whether it may ask now. The

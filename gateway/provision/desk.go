@@ -35,8 +35,6 @@ func (d *Desk) Asks(ctx context.Context, profile string, by Presented) error {
 		return refuse(UnknownProfile, "no such profile")
 	case err != nil:
 		return trouble(ctx, err)
-	case p.Disabled:
-		return refuse(UnknownProfile, "the profile is disabled")
 	}
 	if no := p.admits(by, d.now()); no != nil {
 		return no

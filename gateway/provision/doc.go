@@ -19,7 +19,8 @@
 // A request is decided in this order, and the first no is the answer. It fails closed:
 // what cannot be decided is refused for now (503), never granted.
 //
-//	profile      known, enabled; the bootstrap certificate pinned and not revoked   403
+//	profile      known, and the bootstrap certificate one of its own                 401
+//	             enabled, the certificate not revoked                                403
 //	request      key of an allowed kind, proof of possession, identifiers            400
 //	caps         a certificate's, an address's, a serial prefix's rate; devices      429
 //	deny list    by serial or MAC; deny wins                                         403
@@ -41,5 +42,6 @@
 // key and is the same, byte for byte. A certificate that was signed but not committed
 // is worth nothing: a certificate counts only while a claim names it. A board that lost
 // its key before it ever connected stays locked out until an operator resets the claim,
-// unless its profile lets it replace a key that never connected.
+// unless its profile lets it replace a key that never connected. One whose profile has
+// all keys made here asks for another key while none has connected.
 package provision

@@ -12,8 +12,8 @@ const shown Code = "DENIED"
 var statuses = map[Code]int{
 	BadRequest: http.StatusBadRequest, BadCSR: http.StatusBadRequest, BadIdentifiers: http.StatusBadRequest,
 	KeyNotAllowed: http.StatusBadRequest, ProofFailed: http.StatusBadRequest,
-	NoCertificate:    http.StatusUnauthorized,
-	BootstrapRevoked: http.StatusForbidden, UnknownBootstrap: http.StatusForbidden, UnknownProfile: http.StatusForbidden, DeniedByList: http.StatusForbidden,
+	NoCertificate: http.StatusUnauthorized, UnknownBootstrap: http.StatusUnauthorized, UnknownProfile: http.StatusUnauthorized,
+	ProfileDisabled: http.StatusForbidden, BootstrapRevoked: http.StatusForbidden, DeniedByList: http.StatusForbidden,
 	NotInAllowList: http.StatusForbidden, WrongClaimSecret: http.StatusForbidden, DeniedByWebhook: http.StatusForbidden,
 	DeniedByOperator: http.StatusForbidden, DeviceBlocked: http.StatusForbidden,
 	AlreadyProvisioned: http.StatusConflict,
@@ -30,9 +30,13 @@ func (c Code) Status() int {
 	return http.StatusInternalServerError
 }
 
-// Shown is the code as the device sees it: all that is 403 looks alike.
+// Shown is the code as the device sees it: all that is 401 looks alike, and all that
+// is 403.
 func (c Code) Shown() Code {
-	if c.Status() == http.StatusForbidden {
+	switch c.Status() {
+	case http.StatusUnauthorized:
+		return NoCertificate
+	case http.StatusForbidden:
 		return shown
 	}
 	return c
