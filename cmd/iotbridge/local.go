@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -30,7 +30,7 @@ type localCommand struct {
 	Data     string        `type:"path" default:"./iotbridge-data" placeholder:"DIR" help:"Where everything is kept."`
 	Devices  int           `default:"3" help:"Honest devices."`
 	Spoofers int           `default:"1" help:"Devices that put another one's id into the body."`
-	Interval time.Duration `default:"1s" help:"Between two messages of a device."`
+	Interval time.Duration `default:"1s" help:"Between two readings of a device."`
 	For      time.Duration `placeholder:"20s" help:"End after this time; else Ctrl-C ends."`
 	JSON     bool          `name:"json" help:"Print the summary as JSON."`
 	Parts    []string      `default:"cloud,gateway,worker,devices" enum:"cloud,gateway,worker,devices" help:"What runs in this process: ${enum}. Without cloud or gateway, those that other processes serve from DIR are used."`
@@ -47,7 +47,7 @@ type localCommand struct {
 
 // Help is shown after the flags.
 func (*localCommand) Help() string {
-	return `Pub/Sub, BigQuery, the gateway, the worker and a small fleet in one process, speaking the same MQTT, gRPC and REST as with Google. The devices are registered, each with a key of its own, and the spoofers are too: they lie in the body. Spoofed and malformed messages end in quarantine, all others in tables. When the fleet has stopped, the tables are read back and compared with what was confirmed to the devices: the exit code is 1 if a message is lost or stands where it does not belong.
+	return `Pub/Sub, BigQuery, the gateway, the worker and a small fleet in one process, speaking the same MQTT, gRPC and REST as with Google. Each device runs the agent's code, with a simulated sensor; it is registered and has its own key and spool, in DIR/devices. The spoofers have, too: they lie in the body. Spoofed and malformed messages end in quarantine, all others in tables. When the fleet has sent what it holds, the tables are read back and compared with what was confirmed to the devices: the exit code is 1 if a message is lost or stands where it does not belong.
 
 While it runs:
 
@@ -177,31 +177,42 @@ func (c *localCommand) demonstrate(ctx context.Context, s *site.Site, worker *pa
 	return report(os.Stdout, account, registry, c.JSON)
 }
 
-// publish is the fleet, until the time is over or a part fails.
+// publish is the fleet, until the time is over or a part fails. Its devices' folders
+// are the next run's too.
 func (c *localCommand) publish(ctx context.Context, s *site.Site, books *demo.Books, log *zap.Logger) error {
-	until, cancel := c.timed(ctx)
-	defer cancel()
-	fleet := &demo.Fleet{Devices: c.Devices, Spoofers: c.Spoofers, Run: strconv.FormatInt(time.Now().UnixMicro(), 36)}
-	return errors.Join(sendAll(until, s, fleet, c.Interval, books, log), failure(ctx))
-}
-
-// sendAll lets a fleet publish to the site's gateway until ctx ends.
-func sendAll(ctx context.Context, s *site.Site, fleet *demo.Fleet, interval time.Duration, books *demo.Books, log *zap.Logger) error {
-	if s.MQTT == "" {
-		return site.ErrNoGateway
+	fleet := &demo.Fleet{Devices: c.Devices, Spoofers: c.Spoofers}
+	publisher, err := newPublisher(ctx, s, c.Data, fleet, c.Interval, books, log)
+	if ctx.Err() != nil { // it is what cut the registration off
+		return failure(ctx)
 	}
-	roots, err := site.Roots(s.CA)
 	if err != nil {
 		return err
+	}
+	until, cancel := c.timed(ctx)
+	defer cancel()
+	working, abort := context.WithCancel(context.WithoutCancel(ctx))
+	defer abort()
+	defer context.AfterFunc(ctx, func() {
+		if failure(ctx) != nil { // no use to wait for what is under way
+			abort()
+		}
+	})()
+	return errors.Join(publisher.Run(working, until.Done()), failure(ctx))
+}
+
+// newPublisher registers a fleet, whose folders are below dir, at the site's gateway.
+func newPublisher(ctx context.Context, s *site.Site, dir string, fleet *demo.Fleet, interval time.Duration, books *demo.Books, log *zap.Logger) (*demo.Publisher, error) {
+	if s.MQTT == "" {
+		return nil, site.ErrNoGateway
 	}
 	api, err := s.OpenDeviceManager(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer api.Close()
-	publisher := &demo.Publisher{
-		Fleet: fleet, API: api, Registry: "projects/" + s.Project + "/locations/" + s.Location + "/registries/" + s.Registry,
-		Address: s.MQTT, Roots: roots, Interval: interval, Books: books, Log: log,
+	p := &demo.Publisher{
+		Fleet: fleet, Dir: filepath.Join(dir, "devices"), Registry: "projects/" + s.Project + "/locations/" + s.Location + "/registries/" + s.Registry,
+		Address: s.MQTT, Roots: s.CA, Interval: interval, Books: books, Log: log,
 	}
-	return publisher.Run(ctx)
+	return p, p.Register(ctx, api)
 }

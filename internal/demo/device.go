@@ -2,98 +2,107 @@ package demo
 
 import (
 	"context"
-	"crypto/tls"
-	"errors"
-	"fmt"
-	"net"
-	"strconv"
+	"path/filepath"
 	"time"
 
-	paho "github.com/eclipse/paho.mqtt.golang"
-	"github.com/golang-jwt/jwt/v5"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"iotbridge/device"
+	"iotbridge/device/sensor"
+	"iotbridge/device/spool"
+	"iotbridge/internal/buildinfo"
 )
 
+// DrainTimeout is how long a device may take to send what it holds, once it measures
+// no more.
+const DrainTimeout = 30 * time.Second
+
+// A device's spool: many of them share this machine's disk and memory. A reader holds
+// a whole segment.
 const (
-	connectTimeout = 10 * time.Second
-	tokenLife      = 12 * time.Hour // the gateway takes 24 hours at the most
+	spoolBytes   = 16 << 20
+	segmentBytes = 32 << 10
 )
 
-// device speaks to the gateway as the seed's did: by number, over MQTT.
-type device struct {
-	identity
-	registry string // projects/P/locations/L/registries/R
-	project  string // the token's audience
-	address  string
-	tls      *tls.Config
-	client   paho.Client // nil: not connected
+// unit is one device at work.
+type unit struct {
+	settings device.Settings
+	dir      string // its own
+	probe    *probe
+	tap      *tap
+	log      *zap.Logger
 }
 
-// connect connects anew, with a token of its own.
-func (d *device) connect() error {
-	d.disconnect()
-	token, err := d.token(time.Now())
+// run lets the device measure until stop is closed, and send what it then holds. It
+// ends at once with ctx. Measured or not, what is in the spool is sent.
+func (u *unit) run(ctx context.Context, stop <-chan struct{}) error {
+	held, err := spool.Open(filepath.Join(u.dir, "spool"), spool.Options{
+		MaxBytes: spoolBytes, SegmentBytes: segmentBytes, Now: time.Now,
+		Warn: func(what string) { u.log.Warn("spool", zap.String("what", what)) },
+	})
 	if err != nil {
 		return err
 	}
-	client := paho.NewClient(paho.NewClientOptions().
-		AddBroker("ssl://" + d.address).SetTLSConfig(d.tls).
-		SetClientID(d.registry + "/devices/" + d.num()).SetUsername("unused").SetPassword(token).
-		SetProtocolVersion(4).SetCleanSession(true).SetOrderMatters(false).
-		SetAutoReconnect(false). // it would send again what was not confirmed
-		SetConnectTimeout(connectTimeout).SetWriteTimeout(connectTimeout))
-	connecting := client.Connect()
-	if connecting.Wait(); connecting.Error() != nil {
-		return connecting.Error()
+	agent := &device.Agent{
+		Settings: u.settings, Sensor: u.probe, Spool: counted{held, u.tap.books}, Uplink: u.tap, Clock: clock{time.Now()},
+		Log: u.log, Version: buildinfo.Current().Version,
 	}
-	d.client = client
-	return nil
-}
-
-var errUnconfirmed = errors.New("not confirmed in time")
-
-// publish returns nil when the gateway has confirmed. After any error the connection
-// is gone.
-func (d *device) publish(ctx context.Context, m *Message) error {
-	topic := "/devices/" + d.num() + "/events"
-	if folder := m.Kind.SubFolder(); folder != "" {
-		topic += "/" + folder
-	}
-	publishing := d.client.Publish(topic, 1, false, m.Data)
-	err := errUnconfirmed
+	before := held.Depth()
+	working, end := context.WithCancel(ctx)
+	defer end()
+	all, working := errgroup.WithContext(working)
+	all.Go(func() error { return agent.Run(working) })
+	all.Go(func() error { return held.Run(working) })
 	select {
-	case <-publishing.Done():
-		err = publishing.Error()
-	case <-ctx.Done():
+	case <-stop:
+		u.drain(working, agent, before)
+	case <-working.Done():
 	}
-	if err != nil {
-		d.disconnect()
+	end()
+	err = all.Wait()
+	if cerr := held.Close(); cerr != nil {
+		u.log.Warn("the spool was not closed in order", zap.Error(cerr))
 	}
 	return err
 }
 
-func (d *device) disconnect() {
-	if d.client != nil {
-		d.client.Disconnect(250)
-		d.client = nil
+// drain returns when all that the device has held or measured is confirmed, or will not
+// be now.
+func (u *unit) drain(ctx context.Context, agent *device.Agent, before device.Depth) {
+	want := int64(u.probe.silence()) + int64(before.Records) + int64(before.Dropped)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(DrainTimeout)
+	for {
+		now := agent.Status()
+		left := want - int64(now.Sent) - int64(now.Spool.Dropped)
+		switch {
+		case left <= 0:
+			return
+		case u.tap.refuse.Load():
+			u.log.Warn("the gateway refuses the device: its readings stay in its spool", zap.Int64("readings", left))
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-late:
+			u.log.Warn("not everything was sent in time: the rest stays in the spool, for the next run", zap.Int64("readings", left), zap.String("link", now.Link), zap.String("error", now.LastError))
+			return
+		case <-tick.C:
+		}
 	}
 }
 
-func (d *device) num() string { return strconv.FormatUint(d.number, 10) }
-
-func (d *device) token(now time.Time) (string, error) {
-	claims := jwt.MapClaims{"aud": d.project, "iat": now.Unix(), "exp": now.Add(tokenLife).Unix()}
-	token, err := jwt.NewWithClaims(jwt.SigningMethodES256, claims).SignedString(d.key)
-	if err != nil {
-		return "", fmt.Errorf("token: %w", err)
+// newUnit is a fleet's device as this publisher runs it.
+func (p *Publisher) newUnit(index int, i identity, uplink device.Uplink) *unit {
+	settings := device.DefaultSettings(p.Fleet.Claim(index, i.name))
+	settings.Subfolder, settings.Interval = p.Fleet.SubFolder(index), p.Interval
+	settings.MinInterval, settings.MaxInterval = min(settings.MinInterval, p.Interval), max(settings.MaxInterval, p.Interval)
+	return &unit{
+		settings: settings, dir: p.folder(index), log: p.log(index),
+		probe: &probe{Simulated: sensor.Simulated{Seed: uint64(index)}, humid: settings.Subfolder == ""},
+		tap:   &tap{Uplink: uplink, fleet: p.Fleet, index: index, books: p.Books},
 	}
-	return token, nil
-}
-
-// serverName is the name that the gateway's certificate must have.
-func serverName(address string) string {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return address
-	}
-	return host
 }

@@ -1,10 +1,9 @@
 package demo
 
 import (
-	"fmt"
-	"math"
+	"bytes"
+	"regexp"
 	"strconv"
-	"time"
 
 	"iotbridge/schema"
 )
@@ -37,34 +36,14 @@ func (k Kind) Reason() schema.Reason {
 	return ""
 }
 
-// Topic is the short name of the topic that a message of that kind is routed to.
-func (k Kind) Topic() string {
-	if k == Sensors {
-		return TopicSensordata
-	}
-	return TopicTemperature
-}
-
-// SubFolder is what a message of that kind is published under; the seed's registry
-// sends what has none to the default topic.
-func (k Kind) SubFolder() string {
-	if k == Sensors {
-		return ""
-	}
-	return TopicTemperature
-}
-
 // Fleet is devices of one registry: device1 to deviceN, the spoofers last.
-type Fleet struct {
-	Devices, Spoofers int
-	Run               string // of a-z and 0-9; makes messages unique among runs
-}
+type Fleet struct{ Devices, Spoofers int }
 
 // Message is one message of a device.
 type Message struct {
 	Kind   Kind
 	Device string // its name
-	ID     string // unique; in the data as id says
+	ID     string // the reading's; in the data as id says
 	Data   []byte
 }
 
@@ -72,63 +51,70 @@ type Message struct {
 func (f *Fleet) Size() int { return f.Devices + f.Spoofers }
 
 // Name is a device's, counted from 0.
-func (f *Fleet) Name(device int) string { return name(device) }
+func (f *Fleet) Name(device int) string { return "device" + strconv.Itoa(device+1) }
 
-// Message returns the n-th message of a device, both counted from 0: always the same
-// kind for the same numbers.
-func (f *Fleet) Message(device, n int, at time.Time) Message {
-	m := Message{Kind: f.kind(device, n), Device: name(device), ID: fmt.Sprintf("run-%s-%d-%d", f.Run, device+1, n)}
-	m.Data = f.body(&m, device, n, at)
-	return m
+// SubFolder is what a device publishes under. Every third honest one is more than a
+// thermometer, and publishes to the default topic.
+func (f *Fleet) SubFolder(device int) string {
+	if device < f.Devices && device%3 == 2 {
+		return ""
+	}
+	return TopicTemperature
 }
 
-// kind: of an honest device's ten messages one is malformed and two are no readings,
-// each device's at other places.
-func (f *Fleet) kind(device, n int) Kind {
-	if device >= f.Devices {
-		return Spoofed
+// Claim is who a device says it is: one of its two own names, or a spoofer's victim.
+func (f *Fleet) Claim(device int, own string) string {
+	switch {
+	case device < f.Devices:
+		return own
+	case f.Devices == 0:
+		return "somebody"
 	}
-	switch (n + 3*device) % 10 {
-	case 2, 7:
-		return Sensors
-	case 5:
+	return f.Name((device - f.Devices) % f.Devices)
+}
+
+// readingID is the agent's: its spool's stream, and a number that is never used twice.
+var readingID = regexp.MustCompile(`\b[0-9a-f]{32}-([0-9]+)\b`)
+
+// idIn finds the reading's id in what a message says. A device does not learn the id
+// that Pub/Sub gave its message.
+func idIn(said string) string { return readingID.FindString(said) }
+
+// Message returns what a device sends of a body that its agent made: for the same body
+// always the same. It is false for what is no reading.
+func (f *Fleet) Message(device int, body []byte) (Message, bool) {
+	found := readingID.FindSubmatch(body)
+	if found == nil {
+		return Message{}, false
+	}
+	number, err := strconv.ParseUint(string(found[1]), 10, 64)
+	if err != nil {
+		return Message{}, false
+	}
+	m := Message{Kind: f.kind(device, number), Device: f.Name(device), ID: string(found[0]), Data: body}
+	if m.Kind == Malformed {
+		m.Data = bytes.ReplaceAll(malformed[number/10%uint64(len(malformed))], []byte("ID"), found[0])
+	}
+	return m, true
+}
+
+// kind: of an honest device's ten messages one is malformed, each device's at another place.
+func (f *Fleet) kind(device int, number uint64) Kind {
+	switch {
+	case device >= f.Devices:
+		return Spoofed
+	case (number+3*uint64(device))%10 == 5:
 		return Malformed
+	case f.SubFolder(device) == "":
+		return Sensors
 	}
 	return Reading
 }
 
-func (f *Fleet) body(m *Message, device, n int, at time.Time) []byte {
-	claim := m.Device
-	switch m.Kind {
-	case Malformed:
-		return fmt.Appendf(nil, malformed[n/10%len(malformed)], m.ID)
-	case Sensors:
-		return fmt.Appendf(nil, `{"device_id":%q,"timestamp":%s,"reading_id":%q,"uptime":%d,"humidity":%.1f}`, claim, seconds(at), m.ID, n, 45+10*math.Sin(float64(n)/20))
-	case Spoofed:
-		claim = f.victim(device)
-	}
-	celsius := 15 + float64(device%20) + 2*math.Sin(float64(n)/30)
-	return fmt.Appendf(nil, `{"device_id":%q,"timestamp":%s,"temperature":%.3f,"reading_id":%q}`, claim, seconds(at), celsius, m.ID)
-}
-
 // malformed bodies; they say nothing that could be told as a claim and believed.
-var malformed = []string{
-	`{"device_id":"device1","timestamp":1700000000.123,"reading_id":%q,"temperature":`,
-	`{"device_id":"device1","timestamp":1700000000.123,"reading_id":%q,"temperature":NaN}`,
-	"21.437 %s",
-	"{\"reading_id\":%q,\"device_id\":\"device\xff\"}",
-}
-
-// victim is the device that a spoofer wants to be taken for.
-func (f *Fleet) victim(spoofer int) string {
-	if f.Devices == 0 {
-		return "somebody"
-	}
-	return name((spoofer - f.Devices) % f.Devices)
-}
-
-func name(device int) string { return "device" + strconv.Itoa(device+1) }
-
-func seconds(t time.Time) string {
-	return fmt.Sprintf("%d.%03d", t.Unix(), t.Nanosecond()/int(time.Millisecond))
+var malformed = [][]byte{
+	[]byte(`{"device_id":"device1","timestamp":1700000000.123,"reading_id":"ID","temperature":`),
+	[]byte(`{"device_id":"device1","timestamp":1700000000.123,"reading_id":"ID","temperature":NaN}`),
+	[]byte("21.437 ID"),
+	[]byte("{\"reading_id\":\"ID\",\"device_id\":\"device\xff\"}"),
 }

@@ -84,10 +84,13 @@ func (b *Books) find(a *Account, rows map[string]int, place string, r *row) {
 
 // place is where messages of the kind belong.
 func (k Kind) place() string {
-	if k.Reason() != "" {
+	switch {
+	case k.Reason() != "":
 		return quarantine
+	case k == Sensors:
+		return TopicSensordata
 	}
-	return k.Topic()
+	return TopicTemperature
 }
 
 // row is one of any query's.

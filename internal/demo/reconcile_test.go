@@ -99,10 +99,10 @@ func TestBooksSeeWhatWentWrong(t *testing.T) {
 	defer client.Close()
 	tables := Tables{Client: client, Temperature: "demo.iot.temperature", Sensordata: "demo.iot.sensordata", Quarantine: "demo.iot.quarantine"}
 	since := time.Now().Add(-time.Minute)
-	fleet := &Fleet{Devices: 2, Spoofers: 1, Run: "r"}
-	good, spoofed, malformed := fleet.Message(0, 0, since), fleet.Message(2, 0, since), fleet.Message(0, 5, since)
-	sensors, stray, other := fleet.Message(0, 2, since), fleet.Message(0, 7, since), fleet.Message(1, 0, since)
-	lost, second := fleet.Message(0, 1, since), fleet.Message(2, 1, since)
+	fleet := &Fleet{Devices: 3, Spoofers: 1}
+	good, malformed, spoofed := sent(t, fleet, 0, 1), sent(t, fleet, 0, 5), sent(t, fleet, 3, 11)
+	sensors, stray, other := sent(t, fleet, 2, 21), sent(t, fleet, 2, 22), sent(t, fleet, 1, 31)
+	lost, second := sent(t, fleet, 0, 2), sent(t, fleet, 3, 12)
 	books := &Books{}
 	check := func(what string, exact bool, want Account) {
 		t.Helper()
@@ -115,44 +115,44 @@ func TestBooksSeeWhatWentWrong(t *testing.T) {
 		}
 	}
 
-	store(t, s, "temperature", "device1", &lost, "")
+	store(t, s, "temperature", "device1", lost, "")
 	check("a row of no book", true, Account{Quarantined: map[string]int{}})
 
-	for _, m := range []*Message{&good, &spoofed, &malformed, &sensors} {
+	for _, m := range []*Message{good, spoofed, malformed, sensors, good} {
 		books.Enter(m)
 	}
 	check("nothing has arrived", false, Account{Published: 4, Spoofed: 1, Malformed: 1, Lost: 4, Quarantined: map[string]int{}})
 
-	store(t, s, "temperature", "device1", &good, "")
-	store(t, s, "sensordata", "device1", &sensors, "")
-	store(t, s, "quarantine", "device3", &spoofed, schema.DeviceMismatch)
-	store(t, s, "quarantine", "device1", &malformed, schema.MalformedBody)
+	store(t, s, "temperature", "device1", good, "")
+	store(t, s, "sensordata", "device3", sensors, "")
+	store(t, s, "quarantine", "device4", spoofed, schema.DeviceMismatch)
+	store(t, s, "quarantine", "device1", malformed, schema.MalformedBody)
 	want := Account{Published: 4, Spoofed: 1, Malformed: 1, Stored: 2, Quarantined: map[string]int{"device_mismatch": 1, "malformed_body": 1}}
 	check("all is well", true, want)
 
-	store(t, s, "temperature", "device1", &good, "")
+	store(t, s, "temperature", "device1", good, "")
 	want.Duplicates++
 	check("a second row", true, want)
 
-	store(t, s, "quarantine", "device1", &good, schema.WrongType)
+	store(t, s, "quarantine", "device1", good, schema.WrongType)
 	want.Duplicates, want.Misplaced = 2, 1
 	check("a good message refused too", false, want)
 
-	books.Enter(&other)
-	other.Data = reading(&other)
-	store(t, s, "temperature", "device1", &other, "")
+	books.Enter(other)
+	other.Data = reading(other)
+	store(t, s, "temperature", "device1", other, "")
 	want.Published, want.Stored, want.Misplaced = 5, 3, 2
 	check("under another device", false, want)
 
-	books.Enter(&second)
-	store(t, s, "quarantine", "device3", &second, schema.MalformedBody)
+	books.Enter(second)
+	store(t, s, "quarantine", "device4", second, schema.MalformedBody)
 	want.Published, want.Spoofed, want.Misplaced = 6, 2, 3
 	want.Quarantined["malformed_body"]++
 	check("for another reason", false, want)
 
-	books.Enter(&stray)
-	stray.Data = reading(&stray)
-	store(t, s, "temperature", "device1", &stray, "")
+	books.Enter(stray)
+	stray.Data = reading(stray)
+	store(t, s, "temperature", "device3", stray, "")
 	want.Published, want.Stored, want.Misplaced = 7, 4, 4
 	check("in another topic's table", false, want)
 }
@@ -165,7 +165,7 @@ func TestSettledGivesUpWithItsContext(t *testing.T) {
 	}
 	defer client.Close()
 	books := &Books{}
-	books.Enter(&Message{ID: "run-r-1-1"})
+	books.Enter(&Message{ID: stream + "-1"})
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if err := books.Settled(ctx, Tables{Client: client, Temperature: "demo.iot.temperature", Sensordata: "demo.iot.sensordata", Quarantine: "demo.iot.quarantine"}, time.Now()); err == nil || ctx.Err() == nil {

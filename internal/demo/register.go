@@ -2,20 +2,24 @@ package demo
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
-	"fmt"
+	"io"
+	"io/fs"
 	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
 
 	"cloud.google.com/go/iot/apiv1/iotpb"
 	"github.com/googleapis/gax-go/v2"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/api/googleapi"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
+
+	"iotbridge/device/mqtt"
+	"iotbridge/internal/agentd"
 )
 
 // calls is how many devices are registered at once.
@@ -29,29 +33,31 @@ type Registrar interface {
 
 // identity is what a device has of its registration.
 type identity struct {
-	number uint64
-	key    *ecdsa.PrivateKey
+	name string // as it calls itself: its number or its name
+	key  *mqtt.Key
 }
 
-// register gives every device of the fleet a key of its own, new each time. One that is
-// registered already, by an earlier run, gets it in the place of the one it had.
-func (f *Fleet) register(ctx context.Context, api Registrar, registry string) ([]identity, error) {
-	identities := make([]identity, f.Size())
+// Register registers every device of the fleet with the key in its folder, which is
+// made there where there is none.
+func (p *Publisher) Register(ctx context.Context, api Registrar) error {
+	identities := make([]identity, p.Fleet.Size())
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(calls)
-	for i := range identities {
+	for index := range identities {
 		group.Go(func() (err error) {
-			if identities[i], err = registerOne(ctx, api, registry, name(i)); err != nil {
-				err = fmt.Errorf("device %s: %w", name(i), err)
-			}
-			return err
+			identities[index], err = p.registerOne(ctx, api, index)
+			return p.named(index, err)
 		})
 	}
-	return identities, group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	p.identities = identities
+	return nil
 }
 
-func registerOne(ctx context.Context, api Registrar, registry, id string) (identity, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+func (p *Publisher) registerOne(ctx context.Context, api Registrar, index int) (identity, error) {
+	key, err := keyIn(p.folder(index))
 	if err != nil {
 		return identity{}, err
 	}
@@ -59,15 +65,31 @@ func registerOne(ctx context.Context, api Registrar, registry, id string) (ident
 	if err != nil {
 		return identity{}, err
 	}
-	d := &iotpb.Device{Id: id, Credentials: []*iotpb.DeviceCredential{{Credential: &iotpb.DeviceCredential_PublicKey{PublicKey: &iotpb.PublicKeyCredential{
+	name := p.Fleet.Name(index)
+	d := &iotpb.Device{Id: name, Credentials: []*iotpb.DeviceCredential{{Credential: &iotpb.DeviceCredential_PublicKey{PublicKey: &iotpb.PublicKeyCredential{
 		Format: iotpb.PublicKeyFormat_ES256_PEM, Key: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})),
 	}}}}}
-	made, err := api.CreateDevice(ctx, &iotpb.CreateDeviceRequest{Parent: registry, Device: d})
+	made, err := api.CreateDevice(ctx, &iotpb.CreateDeviceRequest{Parent: p.Registry, Device: d})
 	if AlreadyThere(err) {
-		d.Id, d.Name = "", registry+"/devices/"+id
+		d.Id, d.Name = "", p.Registry+"/devices/"+name
 		made, err = api.UpdateDevice(ctx, &iotpb.UpdateDeviceRequest{Device: d, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"credentials"}}})
 	}
-	return identity{made.GetNumId(), key}, err
+	if index%2 == 0 { // the seed's devices know their number only
+		name = strconv.FormatUint(made.GetNumId(), 10)
+	}
+	return identity{name, key}, err
+}
+
+// keyIn is the key in a device's folder, made as its owner would.
+func keyIn(folder string) (*mqtt.Key, error) {
+	file := filepath.Join(folder, "ec_private.pem")
+	if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) {
+		keygen := agentd.Keygen{Identity: agentd.Identity{PrivateKey: file}}
+		if err := keygen.Run(&agentd.ConfigFile{}, io.Discard); err != nil {
+			return nil, err
+		}
+	}
+	return mqtt.LoadKey(file)
 }
 
 // AlreadyThere says whether the API refused to make something because it is there.
