@@ -100,10 +100,10 @@ const (
 	KeyNotAllowed      Code = "KEY_NOT_ALLOWED"       // 400
 	ProofFailed        Code = "POP_FAILED"            // 400
 	NoCertificate      Code = "NO_CLIENT_CERTIFICATE" // 401, as the next two are shown
-	UnknownBootstrap   Code = "UNKNOWN_BOOTSTRAP"     // a certificate that the profile does not name
+	UnknownBootstrap   Code = "UNKNOWN_BOOTSTRAP"     // a certificate that the profile does not name, or not now
 	UnknownProfile     Code = "UNKNOWN_PROFILE"
-	ProfileDisabled    Code = "PROFILE_DISABLED"  // 403, as all that follow are shown: DENIED
-	BootstrapRevoked   Code = "BOOTSTRAP_REVOKED" // or expired
+	ProfileDisabled    Code = "PROFILE_DISABLED" // 403, as all that follow are shown: DENIED
+	BootstrapRevoked   Code = "BOOTSTRAP_REVOKED"
 	DeniedByList       Code = "DENIED_DENYLIST"
 	NotInAllowList     Code = "NOT_IN_ALLOWLIST"
 	WrongClaimSecret   Code = "WRONG_CLAIM_SECRET" //nolint:gosec // G101: a refusal's name, not a secret

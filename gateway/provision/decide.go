@@ -170,7 +170,7 @@ func (p *Profile) admits(by Presented, now time.Time) *Refusal {
 		case live:
 			admitted = true
 		case named:
-			no = refuse(BootstrapRevoked, "the bootstrap certificate %s has expired, or is of tomorrow", printable(b.Name, maxSubject))
+			no = refuse(UnknownBootstrap, "the bootstrap certificate %s has expired, or is of tomorrow", printable(b.Name, maxSubject))
 		}
 	}
 	switch {

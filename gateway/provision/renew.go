@@ -52,7 +52,7 @@ func (d *Desk) self(ctx context.Context, presented Presented) (*Claim, error) {
 	claim, err := d.Store.ClaimOf(ctx, sha256.Sum256(own.Raw))
 	switch {
 	case errors.Is(err, gateway.ErrNotFound):
-		return nil, refuse(DeviceBlocked, "no claim names the certificate: it was replaced, or the claim was reset")
+		return nil, refuse(NoCertificate, "no claim names the certificate: it was replaced, or the claim was reset")
 	case err != nil:
 		return nil, trouble(ctx, err)
 	case !claim.granted():
