@@ -103,12 +103,8 @@ func retryAfter(status int, said time.Duration) string {
 
 // tell is the answer to a request that is refused.
 func tell(r *Refusal, request string) *answer {
-	code, status := r.Code, statusOf(r.Code)
-	if status == http.StatusForbidden {
-		code = code.Shown()
-	}
-	text := texts[code]
-	body, err := json.Marshal(problem{"about:blank", http.StatusText(status), status, text, code, request})
+	code, status := r.Code.Shown(), statusOf(r.Code)
+	body, err := json.Marshal(problem{"about:blank", http.StatusText(status), status, texts[code], code, request})
 	if err != nil {
 		panic(err) // strings and a number
 	}
