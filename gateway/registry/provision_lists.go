@@ -15,9 +15,10 @@ import (
 	"iotbridge/gateway/provision"
 )
 
-// batch is how many entries are one transaction: others write between two. With fewer
-// of them, entries in no order write every page of the table again and again.
-const batch = 20_000
+// batch is how many entries are one transaction: others write between two. window is
+// how many are put in order before: those of one transaction then lie side by side,
+// and a table whose entries come in no order is not written anew with each.
+const batch, window = 5_000, 100_000
 
 // lists are the columns' numbers.
 var lists = map[provision.List]int{provision.Allow: 0, provision.Deny: 1}
@@ -83,33 +84,33 @@ func (p *Provisioning) inBatches(ctx context.Context, actor, profile string, lis
 	if _, err := p.s.read().profile(ctx, profile); err != nil {
 		return 0, p.s.engine.explain(err)
 	}
-	some := make([]entry, 0, batch)
+	var waiting []entry
 	flush := func() error {
-		if len(some) == 0 {
-			return nil
+		slices.SortStableFunc(waiting, func(a, b entry) int { return cmp.Compare(a.Entry, b.Entry) })
+		slices.Reverse(waiting) // of equals the last comes first, and stays
+		waiting = slices.CompactFunc(waiting, func(a, b entry) bool { return a.Entry == b.Entry })
+		slices.Reverse(waiting)
+		for some := range slices.Chunk(waiting, batch) {
+			var n int64
+			if err := p.s.write(ctx, func(t *tx) error {
+				if err := p.s.engine.hold(ctx, t.conn, lockProfile(profile), false); err != nil {
+					return err
+				}
+				r, err := t.profile(ctx, profile)
+				if err != nil {
+					return err
+				}
+				if n, err = do(t, r.number, some); err != nil {
+					return err
+				}
+				return t.audit(ctx, actor, action, profileName(profile)+"/"+string(list), fmt.Sprintf("%d of %d entries", n, len(some)))
+			}); err != nil {
+				return err
+			}
+			total += int(n)
 		}
-		slices.SortStableFunc(some, func(a, b entry) int { return cmp.Compare(a.Entry, b.Entry) })
-		slices.Reverse(some) // of equals the last comes first, and stays
-		some = slices.CompactFunc(some, func(a, b entry) bool { return a.Entry == b.Entry })
-		slices.Reverse(some)
-		var n int64
-		err := p.s.write(ctx, func(t *tx) error {
-			if err := p.s.engine.hold(ctx, t.conn, lockProfile(profile), false); err != nil {
-				return err
-			}
-			r, err := t.profile(ctx, profile)
-			if err != nil {
-				return err
-			}
-			if n, err = do(t, r.number, some); err != nil {
-				return err
-			}
-			return t.audit(ctx, actor, action, profileName(profile)+"/"+string(list), fmt.Sprintf("%d of %d entries", n, len(some)))
-		})
-		if err == nil {
-			total, some = total+int(n), some[:0]
-		}
-		return err
+		waiting = waiting[:0]
+		return nil
 	}
 	seen := 0
 	for e, err := range entries {
@@ -123,7 +124,7 @@ func (p *Provisioning) inBatches(ctx context.Context, actor, profile string, lis
 			rest := flush()
 			return total, errors.Join(fmt.Errorf("entry %d: %w", seen, err), rest)
 		}
-		if some = append(some, kept); len(some) == batch {
+		if waiting = append(waiting, kept); len(waiting) == window {
 			if err := flush(); err != nil {
 				return total, err
 			}

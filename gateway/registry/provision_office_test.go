@@ -392,14 +392,14 @@ func entries(t *testing.T, w *world) {
 	o, ctx := newOffice(t, w), t.Context()
 	secret := sum([]byte("secret"))
 	all := func(yield func(provision.Entry, error) bool) {
-		for i := range 21_000 {
-			if !yield(provision.Entry{Serial: serial(i * 7919 % 21_000)}, nil) {
+		for i := range 6_000 {
+			if !yield(provision.Entry{Serial: serial(i * 7919 % 6_000)}, nil) {
 				return
 			}
 		}
 		yield(provision.Entry{MAC: "b8:27:eb:00:00:01", Secret: secret[:]}, nil)
 	}
-	for _, want := range []int{21_001, 0} {
+	for _, want := range []int{6_001, 0} {
 		if n, err := o.Enlist(ctx, "tester", o.profile, provision.Allow, all); n != want || err != nil {
 			t.Errorf("%d added, %v, want %d", n, err, want)
 		}
@@ -415,7 +415,7 @@ func entries(t *testing.T, w *world) {
 		}
 		n += len(page)
 	}
-	if n != 21_001 {
+	if n != 6_001 {
 		t.Errorf("%d entries in the pages", n)
 	}
 	_, token, err = o.Entries(ctx, o.profile, provision.Allow, gateway.Page{Size: 2})
@@ -464,10 +464,10 @@ func entries(t *testing.T, w *world) {
 	if _, err := o.Enlist(ctx, "tester", "nowhere", provision.Allow, listed()); !errors.Is(err, gateway.ErrNotFound) {
 		t.Errorf("no profile: %v, want ErrNotFound", err)
 	}
-	if n := len(o.actions(t, "enlist")); n != 2+2+1+1+10 { // 21,001 twice, and what the cases leave
+	if n := len(o.actions(t, "enlist")); n != 2+2+1+1+10 { // 6,001 twice, and what the cases leave
 		t.Errorf("%d entries in the audit log, want 16", n)
 	}
-	if n, err := o.Delist(ctx, "tester", o.profile, provision.Allow, all); n != 21_001 || err != nil {
+	if n, err := o.Delist(ctx, "tester", o.profile, provision.Allow, all); n != 6_001 || err != nil {
 		t.Errorf("%d removed, %v", n, err)
 	}
 }
