@@ -25,6 +25,7 @@ type commands struct {
 	Local      localCommand      `cmd:"" help:"Run the whole system on this machine."`
 	Registries registriesCommand `cmd:"" help:"Make and look at registries: sets of devices, and where their messages go."`
 	Devices    devicesCommand    `cmd:"" help:"Register devices, look at them, talk to them, block them."`
+	Provision  provisionCommand  `cmd:"" help:"Let boards become devices by themselves: profiles, lists, claims."`
 	Messages   messagesCommand   `cmd:"" help:"Look at the messages of a subscription."`
 	Quarantine quarantineCommand `cmd:"" help:"Look at refused messages, and bring them back."`
 	Schema     schemaCommand     `cmd:"" help:"Look at the tables' columns and where they come from."`

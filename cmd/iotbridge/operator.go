@@ -30,12 +30,17 @@ func (u usage) Error() string { return string(u) }
 
 // door says which gateway's Device Manager a command calls, and as whom.
 type door struct {
+	operatorsAPI `embed:""`
+	Project      string `placeholder:"P" help:"The registry's project. Default: the local system's."`
+	Region       string `placeholder:"L" help:"The registry's region. Default: the local system's."`
+}
+
+// operatorsAPI says which gateway operators call, and as whom.
+type operatorsAPI struct {
 	Local     string        `type:"path" default:"./iotbridge-data" placeholder:"DIR" help:"The local system that serves from DIR."`
 	API       string        `name:"api" placeholder:"URL" help:"A gateway's Device Manager, https://HOST:PORT, in the place of a local system."`
 	TokenFile string        `type:"path" placeholder:"FILE" help:"The operator's token, with --api."`
 	CA        string        `name:"ca" type:"path" placeholder:"FILE" help:"Who issued the gateway's certificate, in PEM, with --api. Default: who the machine believes."`
-	Project   string        `placeholder:"P" help:"The registry's project. Default: the local system's."`
-	Region    string        `placeholder:"L" help:"The registry's region. Default: the local system's."`
 	Timeout   time.Duration `default:"30s" help:"How long to wait for an answer."`
 	JSON      bool          `name:"json" help:"Print one JSON object a line, as Device Manager's REST has them."`
 }
@@ -72,15 +77,9 @@ func (d *door) work(ctx context.Context, out io.Writer, do func(context.Context,
 }
 
 func (d *door) site() (*site.Site, error) {
-	s := &site.Site{API: d.API, AdminToken: d.TokenFile, CA: d.CA}
-	if d.API == "" {
-		if d.TokenFile != "" || d.CA != "" {
-			return nil, usage("--token-file and --ca go with --api: the local system has its own")
-		}
-		var err error
-		if s, err = site.Read(d.Local); err != nil {
-			return nil, err
-		}
+	s, err := d.operatorsAPI.site()
+	if err != nil {
+		return nil, err
 	}
 	s.Project, s.Location = cmp.Or(d.Project, s.Project), cmp.Or(d.Region, s.Location)
 	switch {
@@ -90,6 +89,16 @@ func (d *door) site() (*site.Site, error) {
 		return nil, usage("--region is missing: where are the registries?")
 	}
 	return s, nil
+}
+
+func (d *operatorsAPI) site() (*site.Site, error) {
+	if d.API != "" {
+		return &site.Site{API: d.API, AdminToken: d.TokenFile, CA: d.CA}, nil
+	}
+	if d.TokenFile != "" || d.CA != "" {
+		return nil, usage("--token-file and --ca go with --api: the local system has its own")
+	}
+	return site.Read(d.Local)
 }
 
 // print prints a message of the API as JSON, or else as text does.

@@ -18,6 +18,7 @@ const (
 	maxName       = 64 // of a bootstrap certificate
 	minHookSecret = 16
 	usualLifetime = 365 * 24 * time.Hour
+	usualHookTime = 5 * time.Second
 	usualDeviceID = "d-{serial}"
 )
 
@@ -36,9 +37,12 @@ func check(p, before *provision.Profile) error {
 	if err := p.Fault(); err != nil {
 		return err
 	}
+	if p.Webhook == nil {
+		return nil
+	}
 	h := p.Webhook
+	h.Timeout = cmp.Or(h.Timeout, provision.Duration(usualHookTime))
 	switch {
-	case h == nil:
 	case h.Secret == "" && (before == nil || before.Webhook == nil):
 		return wrong("webhook", "its secret is missing: requests are signed with it")
 	case h.Secret != "" && len(h.Secret) < minHookSecret:
@@ -60,6 +64,13 @@ func checkBootstrap(p *provision.Profile) (err error) {
 		if b.SHA256 != "" {
 			if b.SHA256, err = fingerprint(b.SHA256); err != nil {
 				return err
+			}
+		}
+		if b.Authority != "" {
+			given := b.SHA256
+			b.SHA256 = ""
+			if sum := sumOfBootstrap(*b); given != "" && given != sum {
+				return wrong("bootstrap", "has an authority whose SHA-256 is %s, not the one beside it", sum)
 			}
 		}
 		if sum := sumOfBootstrap(*b); sum != "" && named(p, sum) < i {

@@ -2,6 +2,13 @@ package office_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
 	"net/http"
 	"strings"
 	"testing"
@@ -175,4 +182,40 @@ func (b *busy) Profile(ctx context.Context, id string) (*provision.Profile, erro
 		}
 	}
 	return p, err
+}
+
+// An authority goes by its own SHA-256: what is shown can be sent back, and revoked.
+func TestAnAuthorityIsRevokedByItsFingerprint(t *testing.T) {
+	b := newBed(t)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := provision.NewRoot(provision.ForBootstrap, "boards", key, time.Now(), time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest := sha256.Sum256(der)
+	sum, text := hex.EncodeToString(digest[:]), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	put := func(revision int64, sum string) (int, string) {
+		body, err := json.Marshal(map[string]any{"revision": revision, "registry": "plant7", "bootstrap": []map[string]string{{"name": "a", "authority": text, "sha256": sum}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b.do(admin, http.MethodPut, "profiles/batch7", string(body))
+	}
+	if code, answer := put(0, sum1); code != http.StatusBadRequest || !strings.Contains(answer, sum) {
+		t.Errorf("another's: %d %s", code, answer)
+	}
+	if code, answer := put(0, ""); code != http.StatusOK || !strings.Contains(answer, sum) {
+		t.Fatalf("%d %s", code, answer)
+	}
+	b.ask(nil, http.MethodPost, "profiles/batch7/bootstrap/"+sum+":revoke", "")
+	if code, answer := put(2, sum); code != http.StatusOK {
+		t.Fatalf("%d %s", code, answer)
+	}
+	kept, err := b.store.Provisioning().Profile(t.Context(), "batch7")
+	if err != nil || len(kept.Bootstrap) != 1 || !kept.Bootstrap[0].Revoked || kept.Bootstrap[0].SHA256 != "" {
+		t.Errorf("%+v, %v", kept, err)
+	}
 }

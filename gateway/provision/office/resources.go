@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/pem"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,7 +13,8 @@ import (
 	"iotbridge/gateway/provision"
 )
 
-// Profile is a provision.Profile as operators write and read it.
+// Profile is a provision.Profile as operators write and read it. An authority's
+// SHA-256 is read beside it.
 type Profile struct {
 	provision.Profile
 	Registry string `json:"registry"` // projects/P/locations/L/registries/R, or R
@@ -28,6 +30,10 @@ type Hook struct {
 
 func toProfile(p *provision.Profile) *Profile {
 	r := &Profile{Profile: *p, Registry: p.Registry.String()}
+	r.Bootstrap = slices.Clone(p.Bootstrap)
+	for i := range r.Bootstrap {
+		r.Bootstrap[i].SHA256 = sumOfBootstrap(r.Bootstrap[i])
+	}
 	if p.Webhook != nil {
 		r.Webhook = &Hook{URL: p.Webhook.URL, Timeout: p.Webhook.Timeout}
 	}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestProvisionScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/provision",
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"await": await,
+			"site":  siteField,
+			"mode":  modeOf,
+			"chain": chain,
+			"sum":   sumOf,
+		},
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+	})
+}
+
+// modeOf checks that files have a mode: mode 600 FILE…
+func modeOf(ts *testscript.TestScript, _ bool, args []string) {
+	for _, name := range args[1:] {
+		at, err := os.Stat(ts.MkAbs(name))
+		ts.Check(err)
+		if got := at.Mode().Perm().String(); got != map[string]string{"600": "-rw-------"}[args[0]] {
+			ts.Fatalf("%s has the mode %s", name, got)
+		}
+	}
+}
+
+func certificateOf(ts *testscript.TestScript, name string) *x509.Certificate {
+	block, _ := pem.Decode([]byte(ts.ReadFile(name)))
+	if block == nil {
+		ts.Fatalf("%s is not PEM", name)
+	}
+	c, err := x509.ParseCertificate(block.Bytes)
+	ts.Check(err)
+	return c
+}
+
+// chain checks that an authority has issued a certificate for clients: chain CA FILE.
+func chain(ts *testscript.TestScript, neg bool, args []string) {
+	roots := x509.NewCertPool()
+	roots.AddCert(certificateOf(ts, args[0]))
+	_, err := certificateOf(ts, args[1]).Verify(x509.VerifyOptions{Roots: roots, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	if (err != nil) != neg {
+		ts.Fatalf("%s by %s: %v", args[1], args[0], err)
+	}
+}
+
+// sumOf sets a variable to the SHA-256 of a certificate: sum FILE VARIABLE.
+func sumOf(ts *testscript.TestScript, _ bool, args []string) {
+	sum := sha256.Sum256(certificateOf(ts, args[0]).Raw)
+	ts.Setenv(args[1], hex.EncodeToString(sum[:]))
+}
+
+func TestTheBarTellsHowLong(t *testing.T) {
+	for want, c := range map[string]struct {
+		done, total int
+		took        time.Duration
+	}{
+		"[..............................] 0 of 10, 0 %":               {0, 10, 0},
+		"[###############...............] 500 of 1000, 50 %, 5s left": {500, 1000, 5 * time.Second},
+		"[##############################] 1000 of 1000, 100 %":        {1000, 1000, 5 * time.Second},
+		"[..............................] 0 of 0, 0 %":                {0, 0, time.Second},
+	} {
+		if got := barText(c.done, c.total, c.took); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
