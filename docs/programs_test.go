@@ -96,9 +96,11 @@ func TestExamplesUseFlagsThatExist(t *testing.T) {
 	}
 	for _, e := range all {
 		command := e.command()
-		if len(command) > 2 { // group, command; what follows are its arguments
-			command = command[:2]
+		deep := 2 // group, command; what follows are its arguments
+		if len(command) > 1 && command[0] == "provision" && command[1] != "init" {
+			deep = 3
 		}
+		command = command[:min(deep, len(command))]
 		text := help(t, e.program, command...)
 		for _, arg := range e.args {
 			name, _, _ := strings.Cut(arg, "=")

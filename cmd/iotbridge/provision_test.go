@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -77,5 +78,24 @@ func TestTheBarTellsHowLong(t *testing.T) {
 		if got := barText(c.done, c.total, c.took); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
+	}
+}
+
+func TestTheDocumentsProfileIsRead(t *testing.T) {
+	text, err := os.ReadFile("../../docs/provisioning.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, ok := strings.Cut(string(text), "```yaml\n")
+	block, _, closed := strings.Cut(after, "```")
+	if !ok || !closed {
+		t.Fatal("the page has lost its profile")
+	}
+	var f profileFile
+	if err := decodeProfile([]byte(block), &f); err != nil {
+		t.Fatal(err)
+	}
+	if f.ID != "batch7" || !f.Lists || f.MaxDevices == 0 || f.Rates.Prefix == 0 || f.Lifetime == 0 || f.Bootstrap[0].CertificateFile == "" || f.Bootstrap[0].NotAfter.IsZero() {
+		t.Errorf("%+v", f)
 	}
 }
