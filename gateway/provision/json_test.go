@@ -375,7 +375,7 @@ func TestP20_BodiesAreBounded(t *testing.T) {
 	long := bytes.Repeat([]byte(" "), 64<<10+1)
 	for _, at := range []string{"/v1/provisioning/batch:enroll", "/.well-known/est/batch/simpleenroll", "/.well-known/est/batch/serverkeygen"} {
 		problem(t, at+", too long", b.call(b.Client, "POST", at, long), http.StatusRequestEntityTooLarge, "BODY_TOO_LARGE")
-		r, err := http.NewRequestWithContext(t.Context(), "POST", "https://"+s.address+at, struct{ *bytes.Reader }{bytes.NewReader(long)})
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+s.address+at, struct{ *bytes.Reader }{bytes.NewReader(long)})
 		if err != nil {
 			t.Fatal(err)
 		}

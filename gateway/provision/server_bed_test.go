@@ -11,7 +11,6 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"io"
-	"log"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -74,7 +73,7 @@ func open(t *testing.T, change func(*provision.Profile)) *site {
 		MinVersion: tls.VersionTLS12, ClientAuth: tls.RequestClientCert,
 		Certificates: []tls.Certificate{s.gateway.issue(t, &x509.Certificate{DNSNames: []string{"gateway.test"}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})},
 	}
-	https.Config.ErrorLog = log.New(io.Discard, "", 0)
+	https.Config.ErrorLog = zap.NewStdLog(zap.NewNop())
 	https.StartTLS()
 	s.address = https.Listener.Addr().String()
 	t.Cleanup(func() {
