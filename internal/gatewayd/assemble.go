@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,6 +19,7 @@ import (
 	"iotbridge/gateway/httpbridge"
 	"iotbridge/gateway/mqtt"
 	"iotbridge/gateway/operators"
+	"iotbridge/gateway/provision"
 	"iotbridge/gateway/pubsub"
 	"iotbridge/gateway/registry"
 )
@@ -40,6 +42,10 @@ type assembly struct {
 	apiTLS        *tls.Config           // nil: in plaintext, on loopback
 	apiIdentity   certificate
 	operatorsFile *operators.File
+
+	provisioning *provision.Server // nil: nobody is provisioned
+	hooks        *provision.Hooks
+	signer       io.Closer // of the authority of devices; nil: nothing to close
 }
 
 // assemble makes the gateway of the settings. It opens the store and asks no other
@@ -81,6 +87,9 @@ func (a *assembly) open(ctx context.Context, reg prometheus.Registerer) (err err
 	if a.store, err = registry.Open(ctx, s.Store, registry.Options{Log: a.log}); err != nil {
 		return err
 	}
+	if err = a.openProvisioning(ctx, reg); err != nil {
+		return err
+	}
 	a.publisher = &pubsub.Publisher{
 		Conn: a.conn, Holds: a.holds, Metrics: pubsub.NewMetrics(reg), Log: a.log,
 		MaxMessages: s.MaxOutstandingMessages, MaxBytes: s.MaxOutstandingBytes, Grace: s.ShutdownGrace / 5,
@@ -99,6 +108,9 @@ func (a *assembly) open(ctx context.Context, reg prometheus.Registerer) (err err
 func (a *assembly) openDoors(reg prometheus.Registerer) {
 	s := a.settings
 	d := &door{Bridge: a.bridge, project: s.Project, location: s.Location}
+	if a.provisioning != nil {
+		d.used = &uses{Claims: a.store.Provisioning(), Log: a.log}
+	}
 	if s.serves("mqtt") {
 		a.mqtt = &mqtt.Server{
 			Bridge: d, Mailbox: a.store, Bus: a.store, Instance: s.Name, TLS: a.devices.server(nil),
@@ -118,6 +130,9 @@ func (a *assembly) openDoors(reg prometheus.Registerer) {
 				Connections: s.MaxConnections / 2, PerAddress: s.MaxConnectionsPerAddress, Grace: s.ShutdownGrace / 2,
 			},
 			Metrics: httpbridge.NewMetrics(reg), Log: a.log,
+		}
+		if a.provisioning != nil {
+			a.http.Provisioning = a.provisioning
 		}
 	}
 	if a.operatorsFile != nil {
@@ -147,13 +162,19 @@ func (a *assembly) openAPI() (err error) {
 	if s.APIClientCA == "" {
 		return nil
 	}
-	clients, err := readAuthorities(s.APIClientCA)
+	clients, err := readAuthorities("api-client-ca", s.APIClientCA)
 	a.apiTLS = a.apiIdentity.server(clients)
 	return err
 }
 
 func (a *assembly) close() error {
 	var errs []error
+	if a.hooks != nil {
+		a.hooks.Close()
+	}
+	if a.signer != nil {
+		errs = append(errs, a.signer.Close())
+	}
 	if a.conn != nil {
 		errs = append(errs, a.conn.Close())
 	}

@@ -3,7 +3,6 @@ package gatewayd
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -52,14 +51,14 @@ func (c certificate) server(clients *x509.CertPool) *tls.Config {
 	return config
 }
 
-func readAuthorities(file string) (*x509.CertPool, error) {
+func readAuthorities(what, file string) (*x509.CertPool, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("api-client-ca: %w", err)
+		return nil, fmt.Errorf("%s: %w", what, err)
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
-		return nil, errors.New("api-client-ca: " + file + ": no certificate in PEM")
+		return nil, fmt.Errorf("%s: %s: no certificate in PEM", what, file)
 	}
 	return pool, nil
 }

@@ -16,6 +16,7 @@ type door struct {
 	*gateway.Bridge
 	project, location string
 	throttle          auth.Throttle
+	used              *uses // nil: nobody is provisioned
 }
 
 // Admit is the bridge's. A device that does not belong here is looked at like any.
@@ -31,6 +32,18 @@ func (d *door) Admit(ctx context.Context, a gateway.Attempt) (*gateway.Admission
 	var refusal *gateway.Refusal
 	if errors.As(err, &refusal) && !refusal.Fault {
 		d.throttle.Failed(a.Remote, a.Key, now)
+	}
+	if err == nil {
+		d.used.tell(ctx, admission, now)
+	}
+	return admission, err
+}
+
+// Attach is the bridge's.
+func (d *door) Attach(ctx context.Context, via *gateway.Admission, device string, token []byte) (*gateway.Admission, error) {
+	admission, err := d.Bridge.Attach(ctx, via, device, token)
+	if err == nil {
+		d.used.tell(ctx, admission, time.Now())
 	}
 	return admission, err
 }

@@ -33,6 +33,8 @@ type Settings struct {
 
 	AttestationKey string `type:"path" placeholder:"FILE" help:"Keys that sign every message, 'key-id base64' a line; the first one signs. Read again when it changes."`
 
+	Provisioning `embed:""`
+
 	MaxConnections           int `default:"20000" help:"Devices' connections at once over MQTT, and half as many over HTTPS."`
 	MaxConnectionsPerAddress int `default:"10000" help:"Of them from one IPv4 address or IPv6 /64."`
 	MaxOutstandingMessages   int `default:"50000" help:"Messages that Pub/Sub has not confirmed yet."`
@@ -105,10 +107,15 @@ func (s *Settings) Fault() error {
 		return errors.New("api-client-ca needs api-tls-cert and api-tls-key: certificates are shown inside TLS")
 	case s.MaxConnections < 2 || s.MaxConnectionsPerAddress < 1 || s.MaxOutstandingMessages < 2 || s.MaxOutstandingBytes < 2<<20:
 		return errors.New("max-connections and max-outstanding-messages must be at least 2, max-connections-per-address 1, max-outstanding-bytes 2097152")
+	case s.ProvisionCA != "" && !s.serves("http"):
+		return errors.New("provision-ca: boards come over device HTTPS: say http in --protocols, too")
 	case s.ShutdownGrace <= 0:
 		return errors.New("shutdown-grace must be more than 0")
 	}
 	if err := s.Rates.Fault(); err != nil {
+		return err
+	}
+	if err := s.Provisioning.Fault(); err != nil {
 		return err
 	}
 	if s.Operators == "" || s.APITLSCert != "" {

@@ -39,6 +39,12 @@ func TestAWrongSettingSaysWhichAndWhatToDo(t *testing.T) {
 		{append(enough, "--api=:8080"), ""}, // nobody may operate, nothing is served there
 		{append(enough, "--api-tls-cert=c"), "go together"},
 		{append(enough, "--operators=o", "--api-client-ca=c"), "api-tls-cert"},
+		{append(enough, "--provision-ca=c"), "go together"},
+		{append(enough, "--provision-ca-key=k"), "go together"},
+		{append(enough, "--provision-ca=c", "--provision-ca-key=k", "--protocols=mqtt"), "http in --protocols"},
+		{append(enough, "--provision-ca=c", "--provision-ca-key=k", "--provision-mqtt=:8883"), "provision-mqtt"},
+		{append(enough, "--provision-ca=c", "--provision-ca-key=k", "--provision-https=example.com"), "provision-https"},
+		{append(enough, "--provision-ca=c", "--provision-ca-key=k", "--provision-https=example.com:443"), ""},
 		{append(enough, "--max-connections=0"), "max-connections"},
 		{append(enough, "--shutdown-grace=0s"), "shutdown-grace"},
 		{append(enough, "--device-messages-per-second=0"), "device-messages-per-second"},
