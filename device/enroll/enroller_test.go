@@ -376,7 +376,7 @@ func TestB19_ADamagedKeyStopsAndIsNotReplaced(t *testing.T) {
 	}
 	for name, text := range map[string][]byte{"cut": whole[:len(whole)/2], "empty": {}, "another's certificate": other} {
 		b.disk.now[b.name()] = &node{text, text}
-		if _, err := b.Enroll(t.Context()); !errors.Is(err, errDamaged) {
+		if _, err := b.Enroll(t.Context()); !errors.Is(err, ErrDamaged) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

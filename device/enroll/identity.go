@@ -68,7 +68,8 @@ func Load(key string) (*Identity, error) {
 	return e.identity, nil
 }
 
-var errDamaged = errors.New("damaged")
+// ErrDamaged says that a file does not hold what was written there.
+var ErrDamaged = errors.New("damaged")
 
 // parseEnrolled believes nothing that does not fit together.
 func parseEnrolled(text []byte) (*enrolled, error) {
@@ -89,14 +90,14 @@ func parseEnrolled(text []byte) (*enrolled, error) {
 			err = errors.New("a block that is out of place")
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%w: %s: %w", errDamaged, block.Type, err)
+			return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, block.Type, err)
 		}
 	}
 	switch {
 	case e.key == nil || e.identity == nil || e.identity.Certificate == nil:
-		return nil, fmt.Errorf("%w: key, identity and certificate are not all there", errDamaged)
+		return nil, fmt.Errorf("%w: key, identity and certificate are not all there", ErrDamaged)
 	case !e.key.PublicKey.Equal(e.identity.Certificate.PublicKey):
-		return nil, fmt.Errorf("%w: the certificate is another key's", errDamaged)
+		return nil, fmt.Errorf("%w: the certificate is another key's", ErrDamaged)
 	}
 	return e, nil
 }

@@ -99,23 +99,23 @@ func (r *request) encode() ([]byte, error) {
 func parseRequest(text []byte) (*request, error) {
 	first, rest := pem.Decode(text)
 	if first == nil || first.Type != blockKey {
-		return nil, fmt.Errorf("%w: no key", errDamaged)
+		return nil, fmt.Errorf("%w: no key", ErrDamaged)
 	}
 	key, err := parseKey(first.Bytes)
 	if err != nil {
-		return nil, fmt.Errorf("%w: its key: %w", errDamaged, err)
+		return nil, fmt.Errorf("%w: its key: %w", ErrDamaged, err)
 	}
 	second, rest := pem.Decode(rest)
 	if second == nil || second.Type != blockRequest || len(bytes.TrimSpace(rest)) > 0 {
-		return nil, fmt.Errorf("%w: not one request behind the key", errDamaged)
+		return nil, fmt.Errorf("%w: not one request behind the key", ErrDamaged)
 	}
 	csr, err := x509.ParseCertificateRequest(second.Bytes)
 	if err != nil {
-		return nil, fmt.Errorf("%w: its request: %w", errDamaged, err)
+		return nil, fmt.Errorf("%w: its request: %w", ErrDamaged, err)
 	}
 	r := &request{key, second.Bytes, second.Headers[headerID], second.Headers[headerSerial]}
 	if !key.PublicKey.Equal(csr.PublicKey) || r.id == "" || r.serial == "" {
-		return nil, fmt.Errorf("%w: its request is not the key's", errDamaged)
+		return nil, fmt.Errorf("%w: its request is not the key's", ErrDamaged)
 	}
 	return r, nil
 }

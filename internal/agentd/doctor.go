@@ -93,15 +93,22 @@ func (d *Doctor) examine(ctx context.Context, clock device.Clock) func(yield fun
 
 func (d *Doctor) examinations(clock device.Clock) []examination {
 	var up *mqtt.Uplink
-	return []examination{
+	err := d.adopt() // before anything asks who the device is
+	all := []examination{
 		{"configuration", nil, func(context.Context) (string, error) {
-			return d.client() + ", from " + d.source(), d.Fault()
+			return d.who() + ", from " + d.source(), d.Fault()
 		}},
-		{"key", nil, func(context.Context) (_ string, err error) {
-			if up, err = d.uplink(clock, zap.NewNop()); err != nil {
+		{"key", nil, func(context.Context) (detail string, _ error) {
+			if err == nil {
+				detail, err = d.lookAtCredential(clock)
+			}
+			if err == nil {
+				up, err = d.uplink(clock, zap.NewNop())
+			}
+			if err != nil {
 				return "", err
 			}
-			return up.Key.String(), nil
+			return up.Key.String() + detail, nil
 		}},
 		{"roots", nil, func(context.Context) (string, error) {
 			roots, err := mqtt.LoadRoots(d.roots())
@@ -127,6 +134,10 @@ func (d *Doctor) examinations(clock device.Clock) []examination {
 		}},
 		{"token", []string{"tls", "clock"}, func(ctx context.Context) (string, error) { return d.lookAtToken(ctx, up, clock) }},
 	}
+	if d.ProvisionURL != "" {
+		all = slices.Insert(all, 1, examination{"bootstrap", nil, func(context.Context) (string, error) { return d.lookAtBootstrap(clock) }})
+	}
+	return all
 }
 
 func lookAtClock(clock device.Clock) (string, error) {

@@ -16,10 +16,11 @@ import (
 // Commands are the program's command line; kong makes flags, variables and keys of
 // what they hold.
 type Commands struct {
-	Start  Start  `cmd:"" name:"run" help:"Measure, keep and send, until told to stop."`
-	Keygen Keygen `cmd:"" help:"Make the device's key pair."`
-	Doctor Doctor `cmd:"" help:"Look for what keeps readings from arriving, a line each, with the cure."`
-	Status Status `cmd:"" help:"Show how the running agent fares; exit code 1 when it does not send."`
+	Start     Start     `cmd:"" name:"run" help:"Measure, keep and send, until told to stop."`
+	Keygen    Keygen    `cmd:"" help:"Make the device's key pair."`
+	Provision Provision `cmd:"" help:"Ask the gateway for this device's credential, with the bootstrap certificate."`
+	Doctor    Doctor    `cmd:"" help:"Look for what keeps readings from arriving, a line each, with the cure."`
+	Status    Status    `cmd:"" help:"Show how the running agent fares; exit code 1 when it does not send."`
 
 	Version       kong.VersionFlag `env:"-" help:"Show the version."`
 	ConfigFile    `embed:""`

@@ -26,6 +26,9 @@ type Start struct {
 // Run runs the agent until ctx ends.
 func (s *Start) Run(ctx context.Context, c *ConfigFile, flags *logging.Flags, out io.Writer) error {
 	s.config = c.Config
+	if err := s.adopt(); err != nil {
+		return err
+	}
 	if err := s.Fault(); err != nil {
 		return &SettingError{err}
 	}
@@ -38,7 +41,7 @@ func (s *Start) Run(ctx context.Context, c *ConfigFile, flags *logging.Flags, ou
 	defer log.Sync() //nolint:errcheck // a terminal cannot be synced
 	protect(log)
 	log.Info("starting", zap.Stringer("build", buildinfo.Current()), zap.String("config", s.config),
-		zap.String("gateway", s.address()), zap.String("device", s.client()))
+		zap.String("gateway", s.gateway()), zap.String("device", s.who()))
 	if err := Run(ctx, s.Settings, log, &level); err != nil {
 		return err
 	}
@@ -48,7 +51,7 @@ func (s *Start) Run(ctx context.Context, c *ConfigFile, flags *logging.Flags, ou
 
 // check looks at what is on this machine.
 func (s *Start) check(out io.Writer) error {
-	key, err := mqtt.LoadKey(s.key())
+	credential, err := s.credential()
 	if err != nil {
 		return err
 	}
@@ -56,41 +59,49 @@ func (s *Start) check(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "ok  settings of %s for %s\nok  %s\nok  %d root certificates in %s\n", s.source(), s.client(), key, len(roots), s.roots())
+	_, err = fmt.Fprintf(out, "ok  settings of %s for %s\nok  %s\nok  %d root certificates in %s\n", s.source(), s.who(), credential, len(roots), s.roots())
 	return err
 }
 
-// Run measures, keeps and sends until ctx ends; nil then, when all that it started has
-// ended. An error is a wrong setting, a key or a certificate that is not to be used, or
-// a spool that cannot be opened: of what fails later, nothing ends it. The cloud may
-// change level, if there is one.
+// credential is the key, or what one is asked for with.
+func (s *Settings) credential() (string, error) {
+	if s.awaits {
+		_, err := s.bootstrap().Load()
+		return "bootstrap certificate of " + s.bootstrap().Certificate, err
+	}
+	key, err := mqtt.LoadKey(s.key())
+	if err != nil {
+		return "", err
+	}
+	return key.String(), nil
+}
+
+// Run enrols, if that is needed, measures, keeps and sends until ctx ends; nil then, when
+// all that it started has ended. An error is a wrong setting, a key or a certificate that
+// is not to be used, or a spool that cannot be opened: of what fails later, nothing ends
+// it. The cloud may change level, if there is one.
 func Run(ctx context.Context, s Settings, log *zap.Logger, level *zap.AtomicLevel) error {
+	if err := s.adopt(); err != nil {
+		return err
+	}
 	if err := s.Fault(); err != nil {
 		return err
 	}
-	clock := newClock()
-	uplink, err := s.uplink(clock, log)
-	if err != nil {
+	if _, err := s.credential(); err != nil {
 		return err
 	}
 	if _, err := mqtt.LoadRoots(s.roots()); err != nil {
 		return err
 	}
-	sensors, err := s.sensors()
-	if err != nil {
-		return err
-	}
+	clock := newClock()
 	kept, err := s.openSpool(clock, log)
 	if err != nil {
 		return err
 	}
-	agent := &device.Agent{
-		Settings: s.core(level), Sensor: sensors, Spool: kept, Uplink: uplink, Clock: clock,
-		Log: log, Version: buildinfo.Current().Version,
-	}
-	news := &reporter{dir: s.dir(s.config), clock: clock, status: agent.Status}
+	w := &work{settings: &s, clock: clock, spool: kept, enroller: s.enroller(clock, log), log: log, level: level, began: clock.Now()}
+	news := &reporter{dir: s.dir(s.config), clock: clock, status: w.status, enrolment: w.enrolment}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return agent.Run(ctx) })
+	g.Go(func() error { return w.run(ctx) })
 	g.Go(func() error { return kept.Run(ctx) })
 	g.Go(func() error {
 		news.Run(ctx, func(err error) { log.Warn("iotbridge-agent status will not know how this agent fares", zap.Error(err)) })
@@ -101,18 +112,6 @@ func Run(ctx context.Context, s Settings, log *zap.Logger, level *zap.AtomicLeve
 		log.Warn("the spool was not closed in order", zap.Error(cerr))
 	}
 	return err
-}
-
-// uplink is the way to the gateway; it is gone later.
-func (s *Settings) uplink(clock device.Clock, log *zap.Logger) (*mqtt.Uplink, error) {
-	key, err := mqtt.LoadKey(s.key())
-	if err != nil {
-		return nil, err
-	}
-	return &mqtt.Uplink{
-		Address: s.address(), Project: s.ProjectID, Region: s.Region, Registry: s.RegistryID, Device: s.DeviceID,
-		Key: key, Roots: s.roots(), Now: clock.Now, Lifetime: s.TokenLifetime, KeepAlive: s.Keepalive, Log: log,
-	}, nil
 }
 
 // core are the settings of the agent itself.

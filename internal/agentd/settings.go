@@ -22,14 +22,17 @@ type Settings struct {
 
 	Sensor      []string      `sep:"\n" placeholder:"ds18b20|exec:COMMAND" help:"What measures; may be repeated, in a variable by a new line. ds18b20: every probe on the 1-wire bus; w1:DIR: those below DIR. exec: a command that prints a number or a JSON object. simulate:SEED: none, it invents. Default ds18b20."`
 	Simulate    bool          `help:"Invent temperatures instead of measuring."`
-	OneWire     string        `default:"/sys/bus/w1/devices" placeholder:"DIR" help:"Where the kernel shows the probes of its 1-wire buses."`
+	OneWire     string        `type:"path" default:"/sys/bus/w1/devices" placeholder:"DIR" help:"Where the kernel shows the probes of its 1-wire buses."`
 	Interval    time.Duration `default:"5s" help:"From one reading to the next. The cloud may change it, within the next two."`
 	MinInterval time.Duration `default:"1s" help:"The shortest that the cloud may ask for."`
 	MaxInterval time.Duration `default:"24h" help:"The longest."`
 	Subfolder   string        `default:"temperature" help:"Below events/, where readings are published."`
 
-	Spool    `embed:""`
-	Readings `embed:""`
+	Spool     `embed:""`
+	Readings  `embed:""`
+	Enrolment `embed:""`
+
+	awaits bool // there is no key yet, and one will be asked for
 }
 
 // Spool is how readings are kept that the gateway has not confirmed.
@@ -55,9 +58,16 @@ type Readings struct {
 // OldHost was IoT Core's.
 const oldHost = "mqtt.googleapis.com"
 
-// Fault is what is wrong with the settings by themselves; nil when nothing is.
+// Fault is what is wrong with the settings by themselves; nil when nothing is. What the
+// gateway says to a device that is yet to be enrolled may be left out.
 func (s *Settings) Fault() error {
-	if err := s.fault(); err != nil {
+	if s.awaits {
+		return s.filled(&unfilled).Fault()
+	}
+	if err := s.Enrolment.fault(); err != nil {
+		return err
+	}
+	if err := s.Identity.fault(); err != nil {
 		return err
 	}
 	switch {
@@ -126,8 +136,10 @@ func (s *Place) dir(config string) string {
 	switch {
 	case s.SpoolDir != "":
 		return s.SpoolDir
-	case strings.HasPrefix(config, "/etc/"):
-		return "/var/lib/iotbridge-agent"
+	case config != "":
+		if at, err := filepath.Abs(config); err == nil && strings.HasPrefix(at, "/etc/") {
+			return "/var/lib/iotbridge-agent"
+		}
 	}
 	return filepath.Join(filepath.Dir(config), "iotbridge-spool")
 }

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/term"
 
 	"iotbridge/device"
+	"iotbridge/device/enroll"
 )
 
 // ErrNotSending is status's verdict on an agent that runs, and does not get through.
@@ -36,6 +37,7 @@ type state struct {
 	Boot      string        `json:"boot,omitempty"`
 	SinceBoot time.Duration `json:"sinceBoot"`
 	device.Status
+	Enrolment enroll.Status `json:"enrolment,omitzero"`
 }
 
 // reporter writes the agent's status for those who ask on this machine.
@@ -44,6 +46,8 @@ type reporter struct {
 	clock  device.Clock
 	status func() device.Status
 	every  time.Duration // 0 is a second
+
+	enrolment func() enroll.Status // nil: there is none
 }
 
 // Run writes the file, when there is news, once a second, until ctx ends; then it
@@ -61,6 +65,9 @@ func (r *reporter) Run(ctx context.Context, fault func(error)) {
 	told := false
 	for {
 		now := state{PID: os.Getpid(), Boot: r.clock.Boot(), SinceBoot: r.clock.SinceBoot(), Status: r.status()}
+		if r.enrolment != nil {
+			now.Enrolment = r.enrolment()
+		}
 		if changed(last, now) {
 			err := writeState(r.dir, now)
 			if last = now; err != nil && !told {
@@ -178,8 +185,14 @@ func (s *state) table(out io.Writer) error {
 	if !s.ClockSynced {
 		row("clock", "not plausible")
 	}
+	if e := s.Enrolment; e.State != "" {
+		row("credential", fmt.Sprintf("%s, until %s", e.State, moment(e.NotAfter)))
+		if !e.NextAttempt.IsZero() {
+			row("asks again", moment(e.NextAttempt))
+		}
+	}
 	for _, fault := range []struct{ name, text string }{
-		{"last error", s.LastError}, {"sensor error", s.SensorError}, {"spool error", s.SpoolError},
+		{"credential error", s.Enrolment.Error}, {"last error", s.LastError}, {"sensor error", s.SensorError}, {"spool error", s.SpoolError},
 	} {
 		if fault.text != "" {
 			row(fault.name, fault.text)
