@@ -36,6 +36,9 @@ func TestKill9_DevicesGoOnWithTheirSpools(t *testing.T) {
 		enterHeld(t, dir, fleet, books)
 	}
 	t.Logf("%d readings were held at a kill", books.Published())
+	if books.Published() == 0 {
+		t.Error("nothing was held: nothing is proven")
+	}
 
 	process, ended := startLocal(t, dir, flags)
 	s, err := awaitSite(dir, true)

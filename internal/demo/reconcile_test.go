@@ -118,7 +118,7 @@ func TestBooksSeeWhatWentWrong(t *testing.T) {
 	store(t, s, "temperature", "device1", lost, "")
 	check("a row of no book", true, Account{Quarantined: map[string]int{}})
 
-	for _, m := range []*Message{good, spoofed, malformed, sensors, good} {
+	for _, m := range []*Message{good, spoofed, malformed, sensors, spoofed} {
 		books.Enter(m)
 	}
 	check("nothing has arrived", false, Account{Published: 4, Spoofed: 1, Malformed: 1, Lost: 4, Quarantined: map[string]int{}})
