@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 
 	"iotbridge/device"
 )
@@ -61,7 +62,7 @@ func (u *Uplink) handshake(ctx context.Context) (*secured, error) {
 // or for the old one and the new one while a change is under way. One that Go cannot
 // read is left out; a file without any that it can is an error.
 func LoadRoots(path string) ([]*x509.Certificate, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe is not waited for
 	if err != nil {
 		return nil, fmt.Errorf("CA certificates: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -172,11 +173,21 @@ func TestRootsThatAreNone(t *testing.T) {
 		{writeFile(t, "c", 0o646, nil), "anybody may change"},
 		{writeFile(t, "d", 0o644, make([]byte, maxRoots+1)), "more than"},
 		{t.TempDir(), "is a directory"},
+		{pipe(t), "no certificate in the file"}, // nobody waits for its other end
 	} {
 		if _, err := LoadRoots(c.path); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), c.path) {
 			t.Errorf("%v, want %q", err, c.want)
 		}
 	}
+}
+
+func pipe(t *testing.T) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(name, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
 }
 
 func TestTheStepsOneByOne(t *testing.T) {
