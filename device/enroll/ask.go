@@ -1,6 +1,7 @@
 package enroll
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
@@ -10,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -90,17 +92,6 @@ func (e *Enroller) ask(ctx context.Context, own tls.Certificate, method, path, k
 	for _, c := range roots {
 		pool.AddCert(c)
 	}
-	transport := &http.Transport{ // no proxy: nobody between is asked, whatever the environment says
-		TLSClientConfig: &tls.Config{
-			RootCAs: pool, MinVersion: tls.VersionTLS12, Time: e.Clock.Now,
-			GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &own, nil },
-		},
-		DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: maxHeader,
-	}
-	client := &http.Client{
-		Transport: transport, Timeout: askTime,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
 	r, err := http.NewRequestWithContext(ctx, method, at.String()+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -109,27 +100,73 @@ func (e *Enroller) ask(ctx context.Context, own tls.Certificate, method, path, k
 		r.Header.Set("Content-Type", kind)
 	}
 	r.Header.Set("User-Agent", "iotbridge-agent")
-	answer, err := client.Do(r)
-	if err != nil {
+	answer, err := exchange(r, &tls.Config{
+		RootCAs: pool, MinVersion: tls.VersionTLS12, Time: e.Clock.Now, ServerName: at.Hostname(), NextProtos: []string{"http/1.1"},
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &own, nil },
+	})
+	switch {
+	case err != nil:
 		return nil, explain(err)
+	case len(answer.body) > maxAnswer:
+		return nil, fmt.Errorf("the gateway's answer has more than %d bytes", maxAnswer)
+	case answer.status == http.StatusOK || answer.status == http.StatusCreated:
+		return answer.body, nil
+	}
+	return nil, e.refused(answer)
+}
+
+// reply is an answer that has been read.
+type reply struct {
+	status     int
+	retryAfter string
+	body       []byte // one byte more than maxAnswer, when it was too large
+}
+
+// exchange is one request and its answer on a connection of their own. It is not
+// http.Client's, which would bring what this one must not do (proxies, redirects,
+// connections that are kept) and HTTP/2, a twentieth of the program.
+func exchange(r *http.Request, c *tls.Config) (_ *reply, err error) {
+	ctx, cancel := context.WithTimeout(r.Context(), askTime)
+	defer cancel()
+	defer func() {
+		if err != nil && ctx.Err() != nil { // and not that the connection was closed
+			err = ctx.Err()
+		}
+	}()
+	port := r.URL.Port()
+	if port == "" {
+		port = "443"
+	}
+	raw, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(r.URL.Hostname(), port))
+	if err != nil {
+		return nil, err
+	}
+	defer raw.Close()
+	defer context.AfterFunc(ctx, func() { raw.Close() })()
+	conn := tls.Client(raw, c)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return nil, err
+	}
+	r.Close = true
+	if err := r.Write(conn); err != nil {
+		return nil, err
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(io.LimitReader(conn, maxHeader+maxAnswer)), r)
+	if err != nil {
+		return nil, err
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("the gateway's answer did not come whole: %w", err)
-	case len(text) > maxAnswer:
-		return nil, fmt.Errorf("the gateway's answer has more than %d bytes", maxAnswer)
-	case answer.StatusCode == http.StatusOK || answer.StatusCode == http.StatusCreated:
-		return text, nil
+	if err != nil {
+		return nil, fmt.Errorf("its answer did not come whole: %w", err)
 	}
-	return nil, e.refused(answer, text)
+	return &reply{answer.StatusCode, answer.Header.Get("Retry-After"), text}, nil
 }
 
-func (e *Enroller) refused(answer *http.Response, text []byte) *Refused {
-	r := &Refused{Status: answer.StatusCode, After: retryAfter(answer.Header.Get("Retry-After"), e.Clock.Now())}
+func (e *Enroller) refused(answer *reply) *Refused {
+	r := &Refused{Status: answer.status, After: retryAfter(answer.retryAfter, e.Clock.Now())}
 	var problem struct{ Code, RequestID string }
-	if json.Unmarshal(text, &problem) == nil {
+	if json.Unmarshal(answer.body, &problem) == nil {
 		r.Code, r.RequestID = word(problem.Code), word(problem.RequestID)
 	}
 	return r

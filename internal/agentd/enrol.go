@@ -81,7 +81,7 @@ func (s *Settings) fill(i *enroll.Identity) {
 	if i.Host != "" {
 		s.Host = i.Host
 		if i.Port > 0 {
-			s.Port = uint16(i.Port) //nolint:gosec // enroll has looked
+			s.Port = uint16(i.Port)
 		}
 	} else if u, err := url.Parse(s.ProvisionURL); err == nil {
 		s.Host = u.Hostname()

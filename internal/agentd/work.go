@@ -2,6 +2,7 @@ package agentd
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -31,10 +32,10 @@ type work struct {
 // run enrols, then measures and sends. A device that is nobody yet measures nothing.
 func (w *work) run(ctx context.Context) error {
 	s, err := w.settings.enrol(ctx, w.enroller)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
+	switch {
+	case errors.Is(err, context.Canceled): // it was told to stop
+		return nil
+	case err != nil:
 		return err
 	}
 	uplink, err := w.uplink(s)
