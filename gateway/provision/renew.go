@@ -69,17 +69,17 @@ type renewal struct {
 }
 
 func (d *Desk) renew(ctx context.Context, claim *Claim, presented Presented, key []byte, u Unit, from netip.Addr) (*Grant, error) {
+	if wait := d.limits.takeRenewal(from, d.now()); wait > 0 {
+		no := refuse(TooMany, "more renewals from one address than its rate allows")
+		no.RetryAfter = max(wait, time.Second)
+		return nil, no
+	}
 	key, err := ParsePublicKey(key)
 	if err != nil {
 		return nil, err
 	}
 	if u.Serial != "" && u.Serial != claim.Unit.Serial {
 		return nil, refuse(BadIdentifiers, "the serial number is not that of the device's certificate")
-	}
-	if wait := d.limits.takeRenewal(from, d.now()); wait > 0 {
-		no := refuse(TooMany, "more renewals from one address than its rate allows")
-		no.RetryAfter = max(wait, time.Second)
-		return nil, no
 	}
 	p, err := d.Store.Profile(ctx, claim.Profile)
 	if err != nil {
