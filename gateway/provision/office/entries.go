@@ -20,6 +20,7 @@ const (
 	maxLine      = 4096 // of a list, in bytes
 	minSecret    = 16   // of a claim secret
 	maxSecret    = 256
+	blanks       = " \t\r\n" // no others: a serial does not lose what only looks like one
 	entryHeading = "serial,mac,claim_secret_sha256"
 )
 
@@ -116,7 +117,7 @@ func (p *parser) line(raw []byte) (e provision.Entry, ok bool, err error) {
 	if p.columns == nil {
 		raw = bytes.TrimPrefix(raw, []byte("\ufeff"))
 	}
-	raw = bytes.TrimSpace(raw)
+	raw = bytes.Trim(raw, blanks)
 	if len(raw) == 0 || raw[0] == '#' {
 		return e, false, nil
 	}
@@ -134,7 +135,7 @@ func (p *parser) line(raw []byte) (e provision.Entry, ok bool, err error) {
 		return e, false, fmt.Errorf("has %d columns, want %d", len(cells), len(p.columns))
 	}
 	for i, cell := range cells {
-		if cell = strings.TrimSpace(cell); cell == "" {
+		if cell = strings.Trim(cell, blanks); cell == "" {
 			continue
 		}
 		if err := p.set(&e, p.columns[i], cell); err != nil {
@@ -162,14 +163,14 @@ func (p *parser) begin(raw []byte) (heading bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if _, ok := columnOf(strings.TrimSpace(cells[0])); !ok {
+	if _, ok := columnOf(strings.Trim(cells[0], blanks)); !ok {
 		if p.columns = []column{either}; len(cells) > 1 {
 			return false, errors.New("has several columns, and nothing names them: let the first line be serial,claim_secret, say")
 		}
 		return false, nil
 	}
 	for _, cell := range cells {
-		c, ok := columnOf(strings.TrimSpace(cell))
+		c, ok := columnOf(strings.Trim(cell, blanks))
 		if !ok {
 			return false, fmt.Errorf("the column %q is none of serial, mac, claim_secret, claim_secret_sha256: take it out", printed(cell))
 		}
