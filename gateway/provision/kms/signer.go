@@ -3,6 +3,7 @@ package kms
 import (
 	"context"
 	"crypto"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -77,10 +78,10 @@ func (s *Signer) ask(ctx context.Context) error {
 // Public is the key's public half.
 func (s *Signer) Public() crypto.PublicKey { return s.public }
 
-// Sign has a digest signed; the key itself says with which padding.
+// Sign has a digest signed, by ECDSA or with the padding of PKCS #1.
 func (s *Signer) Sign(_ io.Reader, digest []byte, o crypto.SignerOpts) ([]byte, error) {
-	if o.HashFunc() != s.hash || len(digest) != s.hash.Size() {
-		return nil, fmt.Errorf("KMS key %s signs %s alone", s.name, s.hash)
+	if _, pss := o.(*rsa.PSSOptions); pss || o.HashFunc() != s.hash || len(digest) != s.hash.Size() {
+		return nil, fmt.Errorf("KMS key %s signs %s alone, and not with PSS", s.name, s.hash)
 	}
 	request := &kmspb.AsymmetricSignRequest{
 		Name: s.name, Digest: &kmspb.Digest{Digest: &kmspb.Digest_Sha256{Sha256: digest}},
