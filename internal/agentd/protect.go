@@ -2,6 +2,7 @@ package agentd
 
 import (
 	"os"
+	"os/signal"
 	"runtime/debug"
 	"syscall"
 
@@ -16,6 +17,7 @@ const memory = 20 << 20
 // and bounds its memory. GOMEMLIMIT overrules that.
 func protect(log *zap.Logger) {
 	syscall.Umask(0o077)
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // who reads the log may go; the agent stays
 	if err := noDump(); err != nil {
 		log.Warn("a crash of the agent may leave its key in a core dump", zap.Error(err))
 	}
