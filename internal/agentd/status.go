@@ -132,8 +132,11 @@ func readState(dir string, clock device.Clock) (*state, error) {
 		return nil, fmt.Errorf("%s: %w", f.Name(), err)
 	}
 	age := clock.SinceBoot() - s.SinceBoot
-	if s.Boot != clock.Boot() || age < 0 || age > 3*beat || errors.Is(syscall.Kill(s.PID, 0), syscall.ESRCH) {
+	switch {
+	case s.Boot != clock.Boot() || age < 0 || errors.Is(syscall.Kill(s.PID, 0), syscall.ESRCH):
 		return nil, nil
+	case age > 3*beat:
+		return nil, fmt.Errorf("%s is %s old, and process %d still runs: if that is the agent, it hangs, or its disk is full or takes no writes", f.Name(), age.Round(time.Second), s.PID)
 	}
 	return s, nil
 }

@@ -86,7 +86,6 @@ func TestStatusForAPerson(t *testing.T) {
 func TestAnAgentThatHasGoneIsNotShown(t *testing.T) {
 	clock := newClock()
 	for name, s := range map[string]state{
-		"old":          {PID: os.Getpid(), Boot: clock.Boot(), SinceBoot: clock.SinceBoot() - 4*beat},
 		"another boot": {PID: os.Getpid(), Boot: "other", SinceBoot: clock.SinceBoot()},
 		"the future":   {PID: os.Getpid(), Boot: clock.Boot(), SinceBoot: clock.SinceBoot() + time.Hour},
 		"no process":   {PID: 1 << 30, Boot: clock.Boot(), SinceBoot: clock.SinceBoot()},
@@ -98,6 +97,18 @@ func TestAnAgentThatHasGoneIsNotShown(t *testing.T) {
 		if got, err := readState(dir, clock); got != nil || err != nil {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
+	}
+}
+
+// B8: an agent that cannot write its state is not said to have gone.
+func TestB8_AnAgentWhoseDiskIsFullIsNotCalledGone(t *testing.T) {
+	dir, clock := t.TempDir(), newClock()
+	if err := writeState(dir, state{PID: os.Getpid(), Boot: clock.Boot(), SinceBoot: clock.SinceBoot() - 4*beat}); err != nil {
+		t.Fatal(err)
+	}
+	status := Status{Place: Place{SpoolDir: dir}}
+	if err := status.Run(&ConfigFile{}, &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), "is full") {
+		t.Errorf("got %v", err)
 	}
 }
 
