@@ -38,6 +38,9 @@ type keyPair struct {
 // anew.
 func (k *Keygen) Run(c *ConfigFile, out io.Writer) error {
 	k.config = c.Config
+	if k.PrivateKey == "" {
+		return errors.New("PRIVATE_KEY is empty: name the key's file")
+	}
 	pair := keyPair{File: k.key()}
 	pair.Public = publicName(pair.File)
 	public, err := k.pair(pair)

@@ -95,6 +95,12 @@ func TestKeygenOverwritesNothing(t *testing.T) {
 	}
 }
 
+func TestKeygenWantsANameForTheKey(t *testing.T) {
+	if _, err := keygen(t, "--key-path="+t.TempDir(), "--private-key="); err == nil || !strings.Contains(err.Error(), "PRIVATE_KEY is empty") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestKeygenShowsTheKeyThatIsThere(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := keygen(t, "--key-path="+dir, "--show"); err == nil {

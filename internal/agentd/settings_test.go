@@ -304,8 +304,16 @@ func TestRelativePathsBelongToTheFile(t *testing.T) {
 	if s := got.Start; s.key() != filepath.Join(dir, "k.pem") || s.dir(s.config) != filepath.Join(dir, "iotbridge-spool") {
 		t.Errorf("without KEY_PATH: key %s, spool %s", s.key(), s.dir(s.config))
 	}
+	write(t, name, "[SETTINGS]\nONE_WIRE = w1\n", 0o600)
+	if got, err = parse(t, "", "run", "-c", name); err != nil || got.Start.OneWire != filepath.Join(dir, "w1") {
+		t.Errorf("the bus is %s, %v", got.Start.OneWire, err)
+	}
 	if got := (&Place{}).dir("/etc/iotbridge/agent.conf"); got != "/var/lib/iotbridge-agent" {
 		t.Errorf("below /etc: %s", got)
+	}
+	t.Chdir("/etc")
+	if got := (&Place{}).dir("agent.conf"); got != "/var/lib/iotbridge-agent" {
+		t.Errorf("below /etc, by a relative name: %s", got)
 	}
 }
 

@@ -44,11 +44,11 @@ func (d *Doctor) lookAtSpool(clock device.Clock) (string, error) {
 	where := dir
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if where = filepath.Dir(dir); !writable(where) {
+		if where = nearest(dir); !writable(where) {
 			return "", fmt.Errorf("%s is not there and cannot be made: mkdir -m 700 it, and give it to the agent's user, or set SPOOL_DIR", dir)
 		}
 	case err != nil:
-		return "", err
+		return "", fmt.Errorf("%w: set SPOOL_DIR", err)
 	case !at.IsDir():
 		return "", fmt.Errorf("%s is no directory: take it away, or set SPOOL_DIR", dir)
 	case at.Mode().Perm()&0o077 != 0:
@@ -68,6 +68,17 @@ func (d *Doctor) lookAtSpool(clock device.Clock) (string, error) {
 		detail += fmt.Sprintf(", %d readings wait", now.Spool.Records)
 	}
 	return detail, nil
+}
+
+// nearest is the folder that is there, of those in which dir would be made.
+func nearest(dir string) string {
+	for {
+		up := filepath.Dir(dir)
+		if _, err := os.Lstat(up); up == dir || !errors.Is(err, fs.ErrNotExist) {
+			return up
+		}
+		dir = up
+	}
 }
 
 func writable(dir string) bool {
