@@ -82,6 +82,8 @@ type system struct {
 	t      *testing.T
 	files  site.Certificate
 	port   int
+	https  string // host:port for devices
+	api    string // the operators' URL
 	admin  *iot.DeviceManagerClient
 	pull   pubsubpb.SubscriberClient
 	pulled []*pubsubpb.PubsubMessage
@@ -89,7 +91,7 @@ type system struct {
 
 const subscription = "projects/" + project + "/subscriptions/temperature"
 
-func start(t *testing.T) *system {
+func start(t *testing.T, args ...string) *system {
 	t.Helper()
 	cloud, err := localcloud.Open(t.Context(), localcloud.Options{Dir: t.TempDir(), Ephemeral: true})
 	if err != nil {
@@ -109,7 +111,7 @@ func start(t *testing.T) *system {
 	if _, err := s.pull.CreateSubscription(t.Context(), &pubsubpb.Subscription{Name: subscription, Topic: topic, AckDeadlineSeconds: 60}); err != nil {
 		t.Fatal(err)
 	}
-	s.gateway(cloud.PubSub())
+	s.gateway(cloud.PubSub(), args...)
 	_, err = s.admin.CreateDeviceRegistry(t.Context(), &iotpb.CreateDeviceRegistryRequest{Parent: parent, DeviceRegistry: &iotpb.DeviceRegistry{
 		Id: "RaspberryPiDevices", EventNotificationConfigs: []*iotpb.EventNotificationConfig{{PubsubTopicName: topic}},
 	}})
@@ -120,7 +122,7 @@ func start(t *testing.T) *system {
 }
 
 // gateway runs the real one, over TLS.
-func (s *system) gateway(pubsub string) {
+func (s *system) gateway(pubsub string, args ...string) {
 	t := s.t
 	t.Helper()
 	dir := t.TempDir()
@@ -140,10 +142,10 @@ func (s *system) gateway(pubsub string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := parser.Parse([]string{
+	if _, err := parser.Parse(append([]string{
 		"--project=" + project, "--location=us-central1", "--shutdown-grace=10s", "--store=sqlite:" + filepath.Join(dir, "registry.db"),
 		"--tls-cert=" + s.files.File, "--tls-key=" + s.files.Key, "--operators=" + list, "--attestation-key=" + keys,
-	}); err != nil {
+	}, args...)); err != nil {
 		t.Fatal(err)
 	}
 	settings.PubSub = pubsub
@@ -155,8 +157,10 @@ func (s *system) gateway(pubsub string) {
 	}
 	settings.Listeners = gatewayd.Listeners{MQTT: l[:1], HTTPS: l[1], API: l[2], GRPC: l[3], Ops: l[4]}
 	s.port = l[0].Addr().(*net.TCPAddr).Port
+	settings.ProvisionMQTT = fmt.Sprintf("localhost:%d", s.port)
+	s.https, s.api = l[1].Addr().String(), "http://"+l[2].Addr().String()
 	runs(t, func(ctx context.Context) error { return gatewayd.Run(ctx, settings, zap.NewNop(), ops.NewRegistry()) })
-	if s.admin, err = (&site.Site{API: "http://" + l[2].Addr().String(), AdminToken: token}).OpenDeviceManager(t.Context()); err != nil {
+	if s.admin, err = (&site.Site{API: s.api, AdminToken: token}).OpenDeviceManager(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.admin.Close() })
