@@ -1,6 +1,7 @@
 package agentd
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -67,7 +68,9 @@ func TestD1_D2_NothingBeginsWithWhatOthersCanGetAt(t *testing.T) {
 			if err := c.settle(p, key); err != nil {
 				t.Fatal(err)
 			}
-			if err := Run(t.Context(), p.settings(), zap.NewNop(), nil); err == nil || !strings.Contains(err.Error(), c.want) {
+			ctx, cancel := context.WithTimeout(t.Context(), patience) // one that begins ends, too
+			defer cancel()
+			if err := Run(ctx, p.settings(), zap.NewNop(), nil); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
 		})
@@ -85,7 +88,9 @@ func TestB19_APartOfAKeyIsRefused(t *testing.T) {
 			t.Fatalf("%d of %d bytes are taken for a key", n, len(whole))
 		}
 	}
-	if err := Run(t.Context(), p.settings(), zap.NewNop(), nil); err == nil || !strings.Contains(err.Error(), "ec_private.pem") {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := Run(ctx, p.settings(), zap.NewNop(), nil); err == nil || !strings.Contains(err.Error(), "ec_private.pem") {
 		t.Errorf("got %v", err)
 	}
 }

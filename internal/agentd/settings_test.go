@@ -11,6 +11,8 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/google/go-cmp/cmp"
+
+	"iotbridge/device/sensor"
 )
 
 // tutorial is the file as the tutorial has it, filled in.
@@ -322,5 +324,39 @@ func TestHelpAndVersionNeedNoFile(t *testing.T) {
 		if _, err := parse(t, "", args...); !errors.Is(err, ErrDone) {
 			t.Errorf("%v: got %v", args, err)
 		}
+	}
+}
+
+// What would be cut off could be what somebody relies on.
+func TestAFileThatIsTooLargeIsNotReadInPart(t *testing.T) {
+	text := tutorial + strings.Repeat("#\n", (maxFile-len(tutorial))/2)
+	text += strings.Repeat("\n", maxFile-len(text))
+	if _, err := parse(t, text, "run", "--host=gateway"); err != nil {
+		t.Errorf("%d bytes: %v", len(text), err)
+	}
+	if _, err := parse(t, text+"\n", "run", "--host=gateway"); err == nil || !strings.Contains(err.Error(), "the file is larger") {
+		t.Errorf("a byte more: %v", err)
+	}
+}
+
+func TestTwoDevicesDoNotInventTheSame(t *testing.T) {
+	seeds := map[uint64]bool{}
+	for _, args := range [][]string{{"--simulate", "--device-id=device1"}, {"--simulate", "--device-id=device2"}, {"--sensor=simulate", "--device-id=device3"}} {
+		got, err := parse(t, tutorial, append([]string{"run", "--host=gateway"}, args...)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		one, err := got.Start.sensors()
+		if err != nil {
+			t.Fatal(err)
+		}
+		simulated, ok := one.(*sensor.Simulated)
+		if !ok {
+			t.Fatalf("%v: %T", args, one)
+		}
+		seeds[simulated.Seed] = true
+	}
+	if len(seeds) != 3 {
+		t.Errorf("%d seeds of 3 devices", len(seeds))
 	}
 }
