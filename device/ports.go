@@ -135,7 +135,7 @@ type Clock interface {
 // reading and no secret.
 type Status struct {
 	Time        time.Time `json:"time"`
-	Link        string    `json:"link"` // waiting-for-time, connecting, sending or settling
+	Link        string    `json:"link"` // waiting-for-time, connecting, sending or settling; enrolling, before there is an agent
 	Since       time.Time `json:"since"`
 	LastPuback  time.Time `json:"lastPuback,omitzero"`
 	LastError   string    `json:"lastError,omitempty"`

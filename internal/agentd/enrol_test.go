@@ -175,17 +175,8 @@ func TestABoardEnrolsPublishesAndRenews(t *testing.T) {
 		return err == nil && !now.Certificate.Equal(first.Certificate) && old != nil && s.Link == "sending"
 	})
 	s.waitFor("more", func(all []reading) bool { return uint64(of(p.id, all)) > 3+sending.Sent })
-	device, err := s.admin.GetDevice(t.Context(), &iotpb.GetDeviceRequest{Name: registry + "/devices/" + p.id})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(device.Credentials) != 1 {
-		t.Errorf("%d credentials", len(device.Credentials))
-	}
-	for _, id := range []string{stranger.id} {
-		if _, err := s.admin.GetDevice(t.Context(), &iotpb.GetDeviceRequest{Name: registry + "/devices/" + id}); err == nil {
-			t.Errorf("%s is registered", id)
-		}
+	if _, err := s.admin.GetDevice(t.Context(), &iotpb.GetDeviceRequest{Name: registry + "/devices/" + stranger.id}); err == nil {
+		t.Errorf("%s is registered", stranger.id)
 	}
 }
 
