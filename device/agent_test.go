@@ -181,6 +181,27 @@ func TestB7_ARecordThatTheDiskRefusedGoesAnotherWay(t *testing.T) {
 	})
 }
 
+// What was kept in memory is as safe as the rest once the disk is well, though the
+// gateway is still away.
+func TestB7_ADiskThatIsWellAgainTakesWhatWasInMemory(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bed) {
+		b.gate.set(func(g *memGate) { g.refuse = func(int) error { return errors.New("no route") } })
+		b.spool.fail(errors.New("EIO"), nil, nil)
+		b.start()
+		pass(10*time.Second + 500*time.Millisecond)
+		b.spool.fail(nil, nil, nil)
+		pass(time.Minute)
+		if kept := b.spool.Depth().Records; kept != b.sensor.count() {
+			t.Errorf("%d measured, %d on the disk", b.sensor.count(), kept)
+		}
+		b.gate.set(func(g *memGate) { g.refuse = nil })
+		b.until("sent", b.idle)
+		if got := len(b.gate.readings()); got != b.sensor.count() {
+			t.Errorf("%d measured, %d sent", b.sensor.count(), got)
+		}
+	})
+}
+
 func TestB8_AFullDiskCostsTheOldestAndSaysWhich(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
 		b.agent.Settings.RingRecords = 10

@@ -28,11 +28,12 @@
 // What may fail, and what then happens:
 //
 //	sensor        the probe's error is counted, the others go on, the next interval tries again
-//	disk full     the oldest go (or sampling pauses, as set); which ones is told upstream
+//	disk full     the oldest go; or, as set, they stay, and what is new has the ring
+//	              alone. Which ones are lost is told upstream
 //	disk slow     up to 64 readings wait for it, further ones go to the ring
 //	disk dead     readings go to a ring in memory, under a stream of its own; the disk is
 //	              tried again after 1 s, then up to 30 s. What nobody has seen of the ring
-//	              is moved to the spool when Run ends
+//	              is moved to the spool when the disk is well again, or Run ends
 //	Ack fails     the reading is not sent again, the spool is asked again; past 1,024 of
 //	              them the backlog waits
 //	bad record    reported as a gap; one of another version stays where it is

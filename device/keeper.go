@@ -68,6 +68,7 @@ func (k *keeper) keep(record []byte) {
 		k.failing = false
 		k.log.Info("the spool takes readings again")
 		k.board.spool(spoolAppends, nil)
+		k.ring.rescue(k.spool, k.log)
 	}
 	k.lane.push(key{false, seq})
 }

@@ -130,25 +130,39 @@ func (r *ring) Depth() Depth {
 	return Depth{len(r.records), int64(r.size), r.dropped}
 }
 
-// rescue moves to the spool what nobody has seen yet, when all else has ended: it
-// may take a new name. What was sent under the ring's name keeps it, and is lost with
-// the memory unless the gateway has it.
+// rescue moves to the spool what nobody has seen yet: it may take a new name. What
+// was sent under the ring's name keeps it, and is lost with the memory unless the
+// gateway has it. A disk that hangs meanwhile holds nobody else up.
 func (r *ring) rescue(to Spool, log *zap.Logger) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	saved := 0
-	for len(r.records) > 0 {
-		i := slices.IndexFunc(r.records, func(h held) bool { return !h.handed })
-		if i < 0 {
+	for h, ok := r.take(); ok; h, ok = r.take() {
+		if _, err := to.Append(h.record); err != nil {
+			r.putBack(h)
 			break
 		}
-		if _, err := to.Append(r.records[i].record); err != nil {
-			break
-		}
-		r.remove(i)
 		saved++
 	}
-	if left := len(r.records); saved > 0 || left > 0 {
+	if left := r.Depth().Records; saved > 0 || left > 0 {
 		log.Warn("readings were in memory only", zap.Int("saved to the spool", saved), zap.Int("left", left))
 	}
+}
+
+func (r *ring) take() (h held, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := slices.IndexFunc(r.records, func(h held) bool { return !h.handed })
+	if i < 0 {
+		return held{}, false
+	}
+	h = r.records[i]
+	r.remove(i)
+	return h, true
+}
+
+func (r *ring) putBack(h held) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i, _ := r.at(h.seq)
+	r.records = slices.Insert(r.records, i, h)
+	r.size += len(h.record)
 }
