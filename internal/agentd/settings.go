@@ -40,7 +40,7 @@ type Spool struct {
 	Place       `embed:""`
 	SpoolSize   Bytes         `default:"256MiB" placeholder:"BYTES" help:"How much they may take, as 256MiB."`
 	SpoolAge    time.Duration `default:"720h" help:"After which they are given up; 0 is never."`
-	SpoolPolicy string        `default:"drop-oldest" enum:"drop-oldest,block" help:"What happens when the spool is full: ${enum}. Block stops sampling."`
+	SpoolPolicy string        `default:"drop-oldest" enum:"drop-oldest,block" help:"What happens when the spool is full: ${enum}. Block keeps what waits; of what is new the last 1024 stay, in memory."`
 	SpoolSync   string        `default:"always" placeholder:"always|DURATION" help:"When a reading is safe from a power cut: always before it counts as taken, or within a time, as 30s, which spares an SD card."`
 }
 
