@@ -138,7 +138,7 @@ func (s *served) device(t *testing.T, id string, starts ...string) *deviceBed {
 }
 
 func (d *deviceBed) agent(args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(d.t.Context(), d.starts[0], append(d.starts[1:len(d.starts):len(d.starts)], args...)...)
+	cmd := exec.Command(d.starts[0], append(d.starts[1:len(d.starts):len(d.starts)], args...)...)
 	cmd.Env = append(os.Environ(), d.env...)
 	return cmd
 }
@@ -149,7 +149,7 @@ func (d *deviceBed) settled(command string, more ...string) *exec.Cmd {
 	return d.agent(append([]string{command, "-c", filepath.Join(d.dir, "gcp_iot_config.txt"), "--key-path", d.dir}, more...)...)
 }
 
-// run starts the agent. What it says is shown when the test fails.
+// run starts the agent, which ends in order with the test.
 func (d *deviceBed) run(more ...string) *exec.Cmd {
 	d.t.Helper()
 	cmd := d.settled("run", more...)
@@ -160,8 +160,8 @@ func (d *deviceBed) run(more ...string) *exec.Cmd {
 	}
 	d.t.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
-		if err := cmd.Wait(); d.t.Failed() {
-			d.t.Logf("the agent of %s: %v\n%s", d.id, err, &stderr)
+		if err := cmd.Wait(); err != nil || d.t.Failed() {
+			d.t.Errorf("the agent of %s ended with %v\n%s", d.id, err, &stderr)
 		}
 	})
 	return cmd
