@@ -60,7 +60,7 @@ func parseConfig(data []byte) (config, error) {
 		case "log_level":
 			var text string
 			var level zapcore.Level
-			if json.Unmarshal(value, &text) != nil || level.UnmarshalText([]byte(text)) != nil || level > zapcore.ErrorLevel {
+			if json.Unmarshal(value, &text) != nil || text == "" || level.UnmarshalText([]byte(text)) != nil || level > zapcore.ErrorLevel {
 				return errors.New("log_level: want debug, info, warn or error")
 			}
 			c.level = &level

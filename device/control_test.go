@@ -246,3 +246,30 @@ func TestMembersOfASensorDoNotOverrideOurs(t *testing.T) {
 		}
 	})
 }
+
+func TestRestartSamplingIsNotFasterThanTheOwnerAllows(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bed) {
+		b.agent.Settings.Interval, b.agent.Settings.MinInterval = time.Hour, time.Minute
+		b.start()
+		pass(time.Second)
+		for range 50 {
+			b.gate.session().in.Command("restart-sampling", nil)
+			pass(250 * time.Millisecond)
+		}
+		if n := b.sensor.count(); n != 1 {
+			t.Errorf("%d measurements in the first seconds", n)
+		}
+		pass(time.Minute)
+		if n := b.sensor.count(); n != 2 {
+			t.Errorf("%d measurements after a minute", n)
+		}
+	})
+}
+
+func TestALogLevelThatIsNone(t *testing.T) {
+	for _, text := range []string{`{"log_level":""}`, `{"log_level":null}`} {
+		if _, err := parseConfig([]byte(text)); err == nil {
+			t.Errorf("%s is taken", text)
+		}
+	}
+}

@@ -21,6 +21,8 @@ type sampler struct {
 	board  *board
 	log    *zap.Logger
 
+	least time.Duration // between two readings, whatever the cloud says
+
 	mu       sync.Mutex
 	interval time.Duration
 	probes   []string // those that are sent; none means all
@@ -34,7 +36,7 @@ type sampler struct {
 func newSampler(s *Settings, sensor Sensor, t *timebase, k *keeper, b *board, log *zap.Logger) *sampler {
 	return &sampler{
 		sensor: sensor, times: t, keeper: k, board: b, log: log,
-		interval: s.Interval, probes: s.Sensors, wake: make(chan struct{}, 1), told: map[string]bool{},
+		least: s.MinInterval, interval: s.Interval, probes: s.Sensors, wake: make(chan struct{}, 1), told: map[string]bool{},
 	}
 }
 
@@ -46,7 +48,7 @@ func (s *sampler) set(interval time.Duration, probes []string) {
 	signal(s.wake)
 }
 
-// again takes a reading at once, and counts the interval from there.
+// again takes a reading as soon as the owner allows, and counts the interval from there.
 func (s *sampler) again() {
 	s.mu.Lock()
 	s.restart = true
@@ -72,7 +74,7 @@ func (s *sampler) run(ctx context.Context) {
 		case <-s.wake:
 			interval, _, restart := s.wanted()
 			if restart {
-				timer.Reset(0)
+				timer.Reset(time.Until(last.Add(s.least)))
 			} else {
 				timer.Reset(time.Until(last.Add(interval)))
 			}
