@@ -25,7 +25,7 @@ func tree(t *testing.T, probes int) string {
 	t.Helper()
 	root := t.TempDir()
 	for i := range probes {
-		dir := filepath.Join(root, fmt.Sprintf("28-%012x", 0x0316a2795b12+i))
+		dir := filepath.Join(root, fmt.Sprintf("28-%012x", int64(0x0316a2795b12)+int64(i)))
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
