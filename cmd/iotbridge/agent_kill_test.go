@@ -32,6 +32,7 @@ func TestB11_TheAgentIsKilledWhileItSends(t *testing.T) {
 		if err := agent.Start(); err != nil {
 			t.Fatal(err)
 		}
+		t.Cleanup(func() { _ = agent.Process.Kill() }) // long since
 		if i%4 != 3 {
 			box.until("a reading of this run", agentPatience, func() bool { return len(box.first) > before })
 		}

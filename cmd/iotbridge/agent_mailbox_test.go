@@ -109,14 +109,19 @@ func (m *mailbox) until(what string, patience time.Duration, wanted func() bool)
 	late := time.After(patience)
 	for {
 		m.mu.Lock()
-		good, news := wanted(), m.news
+		good, news, twice := wanted(), m.news, m.twice
 		m.mu.Unlock()
+		if len(twice) > 0 {
+			m.t.Fatalf("%s is the name of two readings", twice[0])
+		}
 		if good {
 			return
 		}
 		select {
 		case <-news:
 		case <-late:
+			m.mu.Lock()
+			defer m.mu.Unlock()
 			m.t.Fatalf("never %s: %d messages, %d readings", what, m.total, len(m.first))
 		}
 	}
