@@ -17,6 +17,7 @@ const (
 	maxCommands     = 5 // a second; the rest is counted
 	maxCommandBytes = 64
 	statePause      = 1100 * time.Millisecond // one a second is allowed
+	configPause     = time.Second             // between two configurations; of those that come meanwhile, the newest counts
 )
 
 // control is the Inbox: it applies what the cloud wishes, and says so through state.
@@ -114,18 +115,25 @@ func (c *control) run(ctx context.Context) {
 	var shows sync.WaitGroup
 	defer shows.Wait()
 	showing := make(chan struct{}, 1)
+	var pause <-chan time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-c.wake:
+		case <-pause:
+			pause = nil
 		}
 		c.mu.Lock()
 		data, tooLarge, fresh, commands := c.config, c.tooLarge, c.fresh, c.commands
-		c.config, c.fresh, c.commands = nil, false, nil
+		c.commands = nil
+		if pause == nil {
+			c.config, c.fresh = nil, false
+		}
 		c.mu.Unlock()
-		if fresh {
+		if fresh && pause == nil {
 			c.configure(data, tooLarge)
+			pause = time.After(configPause)
 		}
 		for _, word := range commands {
 			c.command(word, func() {

@@ -170,6 +170,27 @@ func TestD5_CommandsAreThreeWords(t *testing.T) {
 	})
 }
 
+// One a second is looked at, and of a flood the last: else it would fill the log.
+func TestD4_AFloodOfConfigurationsIsBounded(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bed) {
+		b.start()
+		pass(1500 * time.Millisecond)
+		in := b.gate.session().in
+		for i := range 2000 {
+			in.Config(fmt.Appendf(nil, `{"interval":"wrong %d"}`, i))
+			pass(time.Millisecond)
+		}
+		in.Config([]byte(`{"version":3,"interval":"9s"}`))
+		pass(5 * time.Second)
+		if n := b.said("a configuration from the cloud cannot be applied"); n < 1 || n > 3 {
+			t.Errorf("%d lines in the log for 2 s of configurations", n)
+		}
+		if got := b.agent.Status(); got.Config != 3 || got.Interval != "9s" {
+			t.Errorf("the last one is not in force: %+v", got)
+		}
+	})
+}
+
 func TestD4_AFloodFromTheGatewayIsBounded(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bed) {
 		calls := 0
