@@ -86,6 +86,9 @@ func (b *board) start(dir string) {
 	b.Enroller.sleep = func(ctx context.Context, d time.Duration, _ <-chan struct{}) {
 		b.sleeps = append(b.sleeps, d)
 		b.clock.pass(d)
+		if b.g.requests() > 300 || len(b.sleeps) > 20_000 {
+			b.t.Fatalf("it does not come to an end: %+v", b.Status())
+		}
 		if b.slept != nil {
 			b.slept(len(b.sleeps))
 		}
