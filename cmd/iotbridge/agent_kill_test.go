@@ -52,6 +52,7 @@ func TestB11_TheAgentIsKilledWhileItSends(t *testing.T) {
 	found := len(known)
 
 	d.run("--simulate", "--interval", "1h", "--backlog-rate", "2000")
+	d.says(func(exit int, _ string) bool { return exit == 0 }) // all may have come before it can be told to end
 	box.until("all that was in the spool", agentPatience, func() bool {
 		for id := range known {
 			if _, ok := box.first[id]; !ok {
