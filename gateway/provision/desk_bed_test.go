@@ -203,7 +203,11 @@ func (c *counter) alarms(kind string) float64 {
 // proofOf proves a unit's claim secret over a key.
 func proofOf(secret string, publicKey []byte) []byte {
 	hash := sha256.Sum256([]byte(secret))
-	mac := hmac.New(sha256.New, hash[:])
+	return proofBy(hash[:], publicKey)
+}
+
+func proofBy(hash, publicKey []byte) []byte {
+	mac := hmac.New(sha256.New, hash)
 	mac.Write(publicKey)
 	return mac.Sum(nil)
 }

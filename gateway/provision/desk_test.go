@@ -193,7 +193,7 @@ func TestAClaimSecretIsProvedOverTheKey(t *testing.T) {
 	r.ClaimProof = right
 	c.granted(r)
 	r = c.request("SN-0002", newKey(t))
-	for what, proof := range map[string][]byte{"no secret in the list": proofOf("", r.PublicKey), "and none proved": nil} {
+	for what, proof := range map[string][]byte{"no secret in the list": proofBy(nil, r.PublicKey), "and none proved": nil} {
 		r.ClaimProof = proof
 		c.refused(what, r, provision.WrongClaimSecret)
 	}

@@ -6,13 +6,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"go.uber.org/zap"
 
 	"iotbridge/gateway/provision"
 )
@@ -21,7 +22,7 @@ import (
 func hooked(t *testing.T, answer http.HandlerFunc) *counter {
 	t.Helper()
 	function := httptest.NewUnstartedServer(answer)
-	function.Config.ErrorLog = log.New(io.Discard, "", 0)
+	function.Config.ErrorLog = zap.NewStdLog(zap.NewNop())
 	function.StartTLS()
 	roots := x509.NewCertPool()
 	roots.AddCert(function.Certificate())
@@ -36,6 +37,13 @@ func hooked(t *testing.T, answer http.HandlerFunc) *counter {
 
 func says(w http.ResponseWriter, text string) {
 	w.Header().Set("Content-Type", "application/json")
+	io.WriteString(w, text)
+}
+
+// status says it with another status.
+func status(w http.ResponseWriter, code int, text string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
 	io.WriteString(w, text)
 }
 
@@ -124,13 +132,10 @@ func TestB71_P8_P19_NoAnswerGrantsNothing(t *testing.T) {
 		answer   http.HandlerFunc
 		attempts int32
 	}{
-		"500": {func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(http.StatusInternalServerError)
-			says(w, yes)
-		}, 2},
+		"500":     {func(w http.ResponseWriter, _ *http.Request) { status(w, http.StatusInternalServerError, yes) }, 2},
 		"cut off": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 2},
-		"404":     {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound); says(w, yes) }, 1},
-		"201":     {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusCreated); says(w, yes) }, 1},
+		"404":     {func(w http.ResponseWriter, _ *http.Request) { status(w, http.StatusNotFound, yes) }, 1},
+		"201":     {func(w http.ResponseWriter, _ *http.Request) { status(w, http.StatusCreated, yes) }, 1},
 		"redirect": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
 		}, 1},

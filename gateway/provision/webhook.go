@@ -137,6 +137,9 @@ func (h *Hooks) ask(ctx context.Context, hook *Hook, q *question, now time.Time)
 	if err := hook.fault(); err != nil {
 		return nil, err
 	}
+	if hook.Secret == "" {
+		return nil, errors.New("the webhook has no secret to sign with: give it one")
+	}
 	limit := defaultHookTime
 	if hook.Timeout > 0 {
 		limit = time.Duration(hook.Timeout)
@@ -187,7 +190,7 @@ func (h *Hooks) post(ctx context.Context, hook *Hook, q *question, now time.Time
 // and the body, in hex.
 func Sign(secret []byte, timestamp string, body []byte) string {
 	mac := hmac.New(sha256.New, secret)
-	io.WriteString(mac, timestamp+".")
+	mac.Write([]byte(timestamp + "."))
 	mac.Write(body)
 	return hex.EncodeToString(mac.Sum(nil))
 }

@@ -15,8 +15,8 @@ import (
 // P8: only what was asked for, strictly, is an answer.
 func TestP8_Answers(t *testing.T) {
 	for text, want := range map[string]verdict{
-		`{"decision":"ALLOW"}`:                            {Decision: allow},
-		` {"decision":"DENY","reason":"a\u0000b\u00e9"} `: {Decision: deny, Reason: "a?b?"},
+		`{"decision":"ALLOW"}`:                          {Decision: allow},
+		`{"decision":"DENY","reason":"a\u0000b\u00e9"}`: {Decision: deny, Reason: "a?b?"},
 		`{"decision":"PENDING","retryAfterSeconds":60,"blocked":false,"metadata":{},"deviceId":""}`: {Decision: pending, RetryAfter: time.Minute},
 	} {
 		got, err := parseAnswer([]byte(text))
@@ -124,7 +124,7 @@ func TestP7_ANameThatIsAnInsidersAddress(t *testing.T) {
 		return asker, nil
 	}}}
 	defer h.Close()
-	_, err = h.ask(t.Context(), &Hook{URL: "https://rebound.example.com:" + port + "/"}, &question{}, time.Now())
+	_, err = h.ask(t.Context(), &Hook{Secret: "x", URL: "https://rebound.example.com:" + port + "/"}, &question{}, time.Now())
 	if err == nil || !strings.Contains(err.Error(), "a webhook may not be at 127.0.0.1") {
 		t.Error(err)
 	}
@@ -165,6 +165,12 @@ func readFull(c net.Conn, p []byte) (n int, err error) {
 		n += m
 	}
 	return n, err
+}
+
+func TestAQuestionIsSigned(t *testing.T) {
+	if _, err := (&Hooks{}).ask(t.Context(), &Hook{URL: "https://192.0.2.1/"}, &question{}, time.Now()); err == nil || !strings.Contains(err.Error(), "no secret") {
+		t.Error(err)
+	}
 }
 
 // P7: no proxy of the environment stands between.
