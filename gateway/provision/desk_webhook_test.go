@@ -265,3 +265,22 @@ func TestP4_B73_WhatChangedMeanwhileCounts(t *testing.T) {
 		t.Errorf("asked %d times, %v", asked.Load(), d.Metadata)
 	}
 }
+
+// P14: blocked while the webhook is asked is blocked.
+func TestP14_BlockedMeanwhile(t *testing.T) {
+	var asked atomic.Int32
+	var c *counter
+	var g *provision.Grant
+	c = hooked(t, func(w http.ResponseWriter, _ *http.Request) {
+		if asked.Add(1) == 2 {
+			c.block(g, true)
+		}
+		says(w, `{"decision":"ALLOW"}`)
+	})
+	c.put(func(p *provision.Profile) { p.Again = provision.AgainReplace })
+	g = c.granted(c.request("SN-0001", newKey(t)))
+	c.refused("blocked", c.request("SN-0001", newKey(t)), provision.DeviceBlocked)
+	if got := c.device(g).Credentials; len(got) != 1 || asked.Load() != 2 {
+		t.Errorf("%+v, asked %d times", got, asked.Load())
+	}
+}
