@@ -2,6 +2,7 @@ package gatewayd_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -256,5 +257,7 @@ func (s *system) begun(args ...string) error {
 	if err := settings.Fault(); err != nil {
 		return err
 	}
-	return gatewayd.Run(s.t.Context(), settings, zap.NewNop(), ops.NewRegistry())
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience/8) // only a start that succeeds takes that long
+	defer cancel()
+	return gatewayd.Run(ctx, settings, zap.NewNop(), ops.NewRegistry())
 }
