@@ -36,7 +36,7 @@ func (r *Refused) Error() string {
 	case http.StatusUnauthorized:
 		text += ": it does not take the certificate that was shown"
 	case http.StatusForbidden:
-		text += ": not on the list, denied or blocked: its operator finds the reason in the audit log"
+		text += ": not on the list, denied or blocked: its operator finds the reason in the gateway's log"
 	case http.StatusConflict:
 		text += ": this board has another key already: an operator can reset its claim"
 	}

@@ -43,7 +43,7 @@ var texts = map[Code]string{
 	tooLarge:           "the body is larger than 64 KiB",
 	wrongMedia:         "the Content-Type or Content-Encoding is none that is read here: want application/pkcs10 for EST, application/json otherwise, not compressed",
 	crowded:            "too many requests at once: try again",
-	shown:              "refused; the operator finds the reason under requestId in the audit log",
+	shown:              "refused; the operator finds the reason under requestId in the gateway's log",
 	BadRequest:         "the request cannot be read: see the documentation of this path",
 	BadCSR:             "want one PKCS #10 request, in DER, base64 or PEM, that its own key has signed",
 	BadIdentifiers:     "want a serial number of 4 to 64 of A-Z, 0-9 and '-', and MAC addresses of 48 bits",

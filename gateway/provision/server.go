@@ -151,7 +151,7 @@ func media(h http.Header, want string) error {
 	return nil
 }
 
-// note logs a refusal. What the desk has decided is in the audit log too.
+// note logs a refusal. The audit log has what changed a claim.
 func (s *Server) note(c *call, of operation, why *Refusal) {
 	detail := printable(why.Detail, maxDetail)
 	fields := []zap.Field{
