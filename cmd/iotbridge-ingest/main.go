@@ -29,6 +29,7 @@ type settings struct {
 	logging.Flags    `embed:""`
 	Config           config.File      `placeholder:"FILE.yaml" help:"Read settings from this file; its key routes lists several routes."`
 	Check            bool             `help:"Check configuration, reachability, permissions and schema, a line each, and exit: 1 on the first fault."`
+	Healthy          bool             `help:"Ask the worker that runs here, at --ops, whether it can answer, and exit: 1 when it cannot."`
 	Version          kong.VersionFlag `help:"Show the version."`
 }
 
@@ -46,6 +47,9 @@ func run(args []string) int {
 		return 0
 	case err != nil:
 		return fault(2, err)
+	}
+	if s.Healthy { // the rest of the settings may be unknown to who asks
+		return fault(1, ops.Healthy(context.Background(), s.Ops))
 	}
 	if err := s.Fault(); err != nil {
 		return fault(2, err)
