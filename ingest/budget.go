@@ -56,6 +56,12 @@ func (b *Budget) Used() (messages, bytes int) {
 	return b.usedMessages, b.usedBytes
 }
 
+// utilization is 0 to 1; an overdraft is full, too.
+func (b *Budget) utilization() float64 {
+	messages, bytes := b.Used()
+	return min(1, max(float64(messages)/float64(b.messages), float64(bytes)/float64(b.bytes)))
+}
+
 func (b *Budget) add(messages, bytes int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -23,9 +23,15 @@ type Metrics struct {
 	LastStored      prometheus.Gauge
 	hold            *prometheus.GaugeVec // cause
 
-	mu     sync.Mutex
-	oldest []func() time.Time
+	mismatches mismatches // by device
+
+	mu      sync.Mutex
+	sources []oldest
 }
+
+// oldest tells when the oldest message that a source holds was received, and when the
+// one that was published first; the zero time says that none is held.
+type oldest struct{ received, published func() time.Time }
 
 // NewMetrics registers the worker's metrics. A nil registerer registers nothing.
 func NewMetrics(r prometheus.Registerer) *Metrics {
@@ -86,7 +92,15 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "ingest_oldest_unacked_seconds",
 			Help: "How long the oldest message that is held has been held.",
-		}, m.oldestSeconds))
+		}, func() float64 { return m.oldestSeconds(func(o oldest) time.Time { return o.received() }) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "ingest_oldest_message_age_seconds",
+			Help: "How long ago the message was published that is the oldest of those that are held.",
+		}, func() float64 { return m.oldestSeconds(func(o oldest) time.Time { return o.published() }) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "ingest_mismatches_top_device",
+			Help: "The most device_mismatch messages of any one device in the last 10 minutes; rather too few than too many.",
+		}, func() float64 { return float64(m.mismatches.top(time.Now())) }))
 	return m
 }
 
@@ -99,15 +113,19 @@ func (b *Budget) Observe(r prometheus.Registerer) {
 	}
 	r.MustRegister(
 		gauge("ingest_outstanding_messages", "Messages pulled and not yet settled.", func(messages, _ int) int { return messages }),
-		gauge("ingest_outstanding_bytes", "Bytes of the messages pulled and not yet settled.", func(_, bytes int) int { return bytes }))
+		gauge("ingest_outstanding_bytes", "Bytes of the messages pulled and not yet settled.", func(_, bytes int) int { return bytes }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "ingest_utilization_ratio",
+			Help: "How full the worker is, 0 to 1: messages or bytes outstanding against their limit, whichever is nearer. At 1 it pulls no more.",
+		}, b.utilization))
 }
 
-// TrackOldest adds a source of when the oldest held message was received; the
-// zero time says that none is held.
-func (m *Metrics) TrackOldest(received func() time.Time) {
+// TrackOldest adds a source: when the oldest held message was received, and when the
+// one was published that was published first; the zero time says that none is held.
+func (m *Metrics) TrackOldest(received, published func() time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.oldest = append(m.oldest, received)
+	m.sources = append(m.sources, oldest{received, published})
 }
 
 // TrackHolds makes h show in ingest_hold.
@@ -124,12 +142,12 @@ func (m *Metrics) TrackHolds(h *Holds) {
 	h.tell()
 }
 
-func (m *Metrics) oldestSeconds() float64 {
+func (m *Metrics) oldestSeconds(since func(oldest) time.Time) float64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	age := 0.0
-	for _, received := range m.oldest {
-		if t := received(); !t.IsZero() {
+	for _, source := range m.sources {
+		if t := since(source); !t.IsZero() {
 			age = max(age, time.Since(t).Seconds())
 		}
 	}

@@ -26,6 +26,7 @@ func (s settler) quarantined(b *batch) {
 	for _, why := range b.rejections {
 		m.Quarantined.WithLabelValues(string(why.Reason)).Inc()
 	}
+	m.mismatches.add(b, time.Now())
 	m.Messages.WithLabelValues("quarantined").Add(float64(b.len()))
 	s.route.Source.Ack(b.receipts)
 }

@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"errors"
 	"iter"
+	"math"
 	"sync"
 	"time"
 
@@ -21,6 +22,7 @@ type frame struct {
 	raw         []byte
 	spans       []span // of the messages; immutable
 	bytes       int    // of the messages
+	published   int64  // µs, when the first one was; the largest number when none says so
 	exactlyOnce bool   // the subscription says so
 	redelivered int    // messages that the service counts as a repetition
 
@@ -41,6 +43,7 @@ var scratch = sync.Pool{New: func() any { return new(schema.Message) }}
 // parse finds the messages and proves that each can be read, so that reading them
 // later cannot fail.
 func (f *frame) parse() error {
+	f.published = math.MaxInt64
 	for i := 0; i < len(f.raw); {
 		key, from, to := field(f.raw, i)
 		if to < 0 {
@@ -48,10 +51,11 @@ func (f *frame) parse() error {
 		}
 		switch content := f.raw[from:to]; key {
 		case responseMessages:
-			attempt, ok := check(content)
+			attempt, at, ok := check(content)
 			if !ok {
 				return errMalformed
 			}
+			f.published = min(f.published, at)
 			if f.spans == nil { // the first one tells about how many there are
 				f.spans = make([]span, 0, min((len(f.raw)-i)/(to-i)+1, 1024))
 			}

@@ -2,6 +2,7 @@ package pubsub
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"go.uber.org/zap"
@@ -33,6 +34,34 @@ func (s *Source) oldest() time.Time {
 		return e.Value.(*frame).received
 	}
 	return time.Time{}
+}
+
+// firstPublished is when the message was published that is the oldest of those that
+// are not settled. Messages are read for it only where a frame is settled in part.
+func (s *Source) firstPublished() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := int64(math.MaxInt64)
+	for e := s.open.Front(); e != nil; e = e.Next() {
+		f := e.Value.(*frame)
+		if f.published >= first {
+			continue
+		}
+		if f.left == f.Len() {
+			first = f.published
+			continue
+		}
+		for i := range f.spans {
+			if f.isOpen(i) {
+				_, at, _ := check(f.message(i))
+				first = min(first, at)
+			}
+		}
+	}
+	if first == math.MaxInt64 {
+		return time.Time{}
+	}
+	return time.UnixMicro(first)
 }
 
 // keepLeases extends leases until ctx ends. It shares nothing with the sending of

@@ -1,13 +1,17 @@
 package pubsub
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"iotbridge/ingest"
 )
 
 func TestB44_LeasesOutliveStreamsForHours(t *testing.T) {
@@ -156,4 +160,41 @@ func TestWhoIsQuickNeedsNoExtension(t *testing.T) {
 			t.Errorf("%d calls", s.modCalls)
 		}
 	})
+}
+
+// A message that is settled is no longer the oldest, though others of its frame are open.
+func TestTheFirstPublishedIsOfWhatIsOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService()
+		s.batch = 10
+		s.publish(30)
+		var k kept
+		r := s.pull(t, k.deliver)
+		pass(time.Minute)
+		all := k.take()
+		slices.SortFunc(all, func(a, b ingest.Receipt) int {
+			return cmp.Compare(published(a), published(b))
+		})
+		r.Ack(all[5:15]) // halves of two frames
+		for i, receipt := range all[:5] {
+			if got := r.firstPublished().UnixMicro(); got != published(receipt) {
+				t.Errorf("with %d settled: %d, want %d", i, got, published(receipt))
+			}
+			r.Ack(all[i : i+1])
+		}
+		if got := r.firstPublished().UnixMicro(); got != published(all[15]) {
+			t.Errorf("with half settled: %d, want %d", got, published(all[15]))
+		}
+		r.Ack(all[15:])
+		r.wantAcked(30)
+		if !r.firstPublished().IsZero() {
+			t.Error("a message is still held")
+		}
+		r.mustEnd()
+	})
+}
+
+func published(r ingest.Receipt) int64 {
+	m := r.Delivery.Message(int(r.Index))
+	return m.PublishTime
 }

@@ -1,6 +1,10 @@
 package pubsub
 
-import "iotbridge/schema"
+import (
+	"math"
+
+	"iotbridge/schema"
+)
 
 // Fields of StreamingPullResponse, ReceivedMessage and PubsubMessage.
 const (
@@ -18,48 +22,53 @@ const (
 	messagePublished  = 4<<3 | typeBytes
 )
 
-// check reports whether decode can read a ReceivedMessage and settle it.
-func check(b []byte) (attempt int32, ok bool) {
+// check reports whether decode can read a ReceivedMessage and settle it. published is
+// in microseconds; the largest number when the message does not say.
+func check(b []byte) (attempt int32, published int64, ok bool) {
 	id := false
+	published = math.MaxInt64
 	for i := 0; i < len(b); {
 		key, from, to := field(b, i)
 		if to < 0 {
-			return 0, false
+			return 0, 0, false
 		}
 		switch key {
 		case receivedAckID:
 			id = from < to
 		case receivedMessage:
-			if !checkMessage(b[from:to]) {
-				return 0, false
+			at, ok := checkMessage(b[from:to])
+			if !ok {
+				return 0, 0, false
 			}
+			published = at
 		case receivedAttempt:
 			attempt = int32(varint(b, from))
 		}
 		i = to
 	}
-	return attempt, id
+	return attempt, published, id
 }
 
-func checkMessage(b []byte) bool {
+func checkMessage(b []byte) (published int64, ok bool) {
+	published = math.MaxInt64
 	for i := 0; i < len(b); {
 		key, from, to := field(b, i)
 		if to < 0 {
-			return false
+			return 0, false
 		}
 		ok := true
 		switch key {
 		case messageAttributes:
 			_, _, ok = entry(b[from:to])
 		case messagePublished:
-			_, ok = micros(b[from:to])
+			published, ok = micros(b[from:to])
 		}
 		if !ok {
-			return false
+			return 0, false
 		}
 		i = to
 	}
-	return true
+	return published, true
 }
 
 // decode reads a ReceivedMessage that check has passed. Where a field that is not

@@ -89,7 +89,7 @@ func (s *Source) start(ctx context.Context) error {
 	s.acks = newOutbox(&s.mu, acknowledge(s.Subscription))
 	s.returns = newOutbox(&s.mu, modify(s.Subscription, 0))
 	s.extensions = modify(s.Subscription, s.Deadline)
-	s.Metrics.TrackOldest(s.oldest)
+	s.Metrics.TrackOldest(s.oldest, s.firstPublished)
 
 	ctx = context.WithoutCancel(ctx) // settlements outlive Pull
 	var calls, leases context.Context
