@@ -179,8 +179,11 @@ func publishUntil(ctx context.Context, dir string, books *demo.Books) {
 
 // publishAt lets a fleet measure until stop is closed, and send what it holds.
 func publishAt(ctx context.Context, s *site.Site, dir string, books *demo.Books, stop <-chan struct{}) error {
-	p, err := newPublisher(ctx, s, dir, &demo.Fleet{Devices: 6, Spoofers: 2}, 20*time.Millisecond, books, zap.NewNop())
+	p, err := newPublisher(s, dir, &demo.Fleet{Devices: 6, Spoofers: 2}, 20*time.Millisecond, books, zap.NewNop())
 	if err != nil {
+		return err
+	}
+	if err := registerFleet(ctx, s, p); err != nil {
 		return err
 	}
 	return p.Run(ctx, stop)

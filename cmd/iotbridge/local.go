@@ -35,6 +35,8 @@ type localCommand struct {
 	JSON     bool          `name:"json" help:"Print the summary as JSON."`
 	Parts    []string      `default:"cloud,gateway,worker,devices" enum:"cloud,gateway,worker,devices" help:"What runs in this process: ${enum}. Without cloud or gateway, those that other processes serve from DIR are used."`
 
+	Provision bool `help:"The devices begin without keys, and provision themselves with the bootstrap certificate in DIR/pki; one more, whose serial is on no list, is refused."`
+
 	Ephemeral       bool   `help:"Take free ports, so that several run side by side; DIR/local.json says which."`
 	PubSub          string `name:"pubsub" placeholder:"HOST:PORT" help:"Address of Pub/Sub. Default 127.0.0.1:8085."`
 	BigQuery        string `name:"bigquery" placeholder:"HOST:PORT" help:"Address of BigQuery's REST service. Default 127.0.0.1:9050."`
@@ -56,6 +58,8 @@ While it runs:
   iotbridge quarantine list                                   what was refused, and why
   iotbridge messages pull --subscription temperature-view     messages as they pass
   sqlite3 DIR/bigquery.db                                     the tables themselves
+
+With --provision nobody registers the devices: they ask for a key of their own, over TLS with the bootstrap certificate that all of them share, and are let in by an allow list of serials. The books say how many were enrolled and refused, and the exit code is 1, too, if a board that is on no list has got anything. iotbridge provision looks further.
 
 Everything stays in DIR, and the next run goes on from there.`
 }
@@ -147,11 +151,9 @@ func (c *localCommand) demonstrate(ctx context.Context, s *site.Site, worker *pa
 	books, since := &demo.Books{}, time.Now().Add(-time.Minute)
 	living := start(ctx, func(ctx context.Context) error { return screen.show(ctx, books, registry) }, nil)
 	defer func() { _ = living.end() }() // told below when it matters
-	if err := c.publish(ctx, s, books, screen.log); err != nil {
+	asked, err := c.publish(ctx, s, books, screen.log)
+	if err != nil || worker == nil {
 		return err
-	}
-	if worker == nil {
-		return nil
 	}
 	after := context.WithoutCancel(ctx)
 	tables, err := openTables(after, s)
@@ -174,19 +176,37 @@ func (c *localCommand) demonstrate(ctx context.Context, s *site.Site, worker *pa
 	if err != nil {
 		return err
 	}
-	return report(os.Stdout, account, registry, c.JSON)
+	if asked != nil {
+		there, err := letIn(after, s)
+		if err != nil {
+			return err
+		}
+		if there {
+			asked.Intruders = 1
+		}
+	}
+	return report(os.Stdout, account, asked, registry, c.JSON)
 }
 
 // publish is the fleet, until the time is over or a part fails. Its devices' folders
-// are the next run's too.
-func (c *localCommand) publish(ctx context.Context, s *site.Site, books *demo.Books, log *zap.Logger) error {
-	fleet := &demo.Fleet{Devices: c.Devices, Spoofers: c.Spoofers}
-	publisher, err := newPublisher(ctx, s, c.Data, fleet, c.Interval, books, log)
-	if ctx.Err() != nil { // it is what cut the registration off
-		return failure(ctx)
+// are the next run's too. It returns what became of those that asked for a key; nil where
+// none does.
+func (c *localCommand) publish(ctx context.Context, s *site.Site, books *demo.Books, log *zap.Logger) (asked *demo.Enrolment, err error) {
+	fleet := &demo.Fleet{Devices: c.Devices, Spoofers: c.Spoofers, Provisioned: c.Provision}
+	publisher, err := newPublisher(s, c.Data, fleet, c.Interval, books, log)
+	if err != nil {
+		return nil, err
+	}
+	if c.Provision {
+		asked, err = enrolment(ctx, s, publisher)
+	} else {
+		err = registerFleet(ctx, s, publisher)
+	}
+	if ctx.Err() != nil { // it is what cut that off
+		return asked, failure(ctx)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	until, cancel := c.timed(ctx)
 	defer cancel()
@@ -197,22 +217,26 @@ func (c *localCommand) publish(ctx context.Context, s *site.Site, books *demo.Bo
 			abort()
 		}
 	})()
-	return errors.Join(publisher.Run(working, until.Done()), failure(ctx))
+	return asked, errors.Join(publisher.Run(working, until.Done()), failure(ctx))
 }
 
-// newPublisher registers a fleet, whose folders are below dir, at the site's gateway.
-func newPublisher(ctx context.Context, s *site.Site, dir string, fleet *demo.Fleet, interval time.Duration, books *demo.Books, log *zap.Logger) (*demo.Publisher, error) {
+// newPublisher makes a fleet, whose folders are below dir, at the site's gateway.
+func newPublisher(s *site.Site, dir string, fleet *demo.Fleet, interval time.Duration, books *demo.Books, log *zap.Logger) (*demo.Publisher, error) {
 	if s.MQTT == "" {
 		return nil, site.ErrNoGateway
 	}
-	api, err := s.OpenDeviceManager(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer api.Close()
-	p := &demo.Publisher{
+	return &demo.Publisher{
 		Fleet: fleet, Dir: filepath.Join(dir, "devices"), Registry: "projects/" + s.Project + "/locations/" + s.Location + "/registries/" + s.Registry,
 		Address: s.MQTT, Roots: s.CA, Interval: interval, Books: books, Log: log,
+	}, nil
+}
+
+// registerFleet does what an operator does.
+func registerFleet(ctx context.Context, s *site.Site, p *demo.Publisher) error {
+	api, err := s.OpenDeviceManager(ctx)
+	if err != nil {
+		return err
 	}
-	return p, p.Register(ctx, api)
+	defer api.Close()
+	return p.Register(ctx, api)
 }

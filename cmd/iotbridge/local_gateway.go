@@ -42,8 +42,13 @@ func (c *localCommand) gateway(ctx context.Context, s *site.Site, log *zap.Logge
 	if err != nil {
 		return nil, err
 	}
+	settings.ProvisionMQTT, settings.ProvisionHTTPS = s.MQTT, s.DeviceHTTPS
 	p := start(ctx, func(ctx context.Context) error { return gatewayd.Run(ctx, settings, log, ops.NewRegistry()) }, failed)
-	if err := makeRegistry(ctx, s); err != nil {
+	err = makeRegistry(ctx, s)
+	if err == nil && c.Provision {
+		err = makeProfile(ctx, s)
+	}
+	if err != nil {
 		return nil, errors.Join(cmp.Or(failure(ctx), err), p.end())
 	}
 	return p, nil
@@ -70,7 +75,10 @@ func (c *localCommand) gatewaySettings(s *site.Site) (settings gatewayd.Settings
 	settings.Rates = c.Rates
 	settings.Store = "sqlite:" + filepath.Join(c.Data, "registry.db")
 	settings.TLSCert, settings.TLSKey, settings.AttestationKey = certificate.File, certificate.Key, s.AttestationKeys
-	return settings, nil
+	if c.Provision {
+		err = c.authorities(s, &settings)
+	}
+	return settings, err
 }
 
 // listen takes the gateway's addresses, all or none, and names them to the site.

@@ -6,8 +6,10 @@
 //	         spool      ▼                                                    ▼
 //	                  Books ◀─────────────────── Reconcile ──────────── read back
 //
-// The devices run the agent's own code: each is registered, and has a folder with its
-// key and its spool, which the next run goes on with. Most are honest; a spoofer's agent
+// The devices run the agent's own code: each is registered, or has provisioned itself
+// with the bootstrap certificate, and has a folder with its key and its spool, which the
+// next run goes on with. One board more that has the certificate is on no list: the books
+// say that it was refused, and has nothing. Most devices are honest; a spoofer's agent
 // is set to claim another device's id. What no agent does, a malformed body now and
 // then, the tap does between the agent and its session, at places that the reading's
 // number decides: a reading that is sent again is spoilt again.

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"bytes"
+	"fmt"
 	"regexp"
 	"strconv"
 
@@ -36,8 +37,12 @@ func (k Kind) Reason() schema.Reason {
 	return ""
 }
 
-// Fleet is devices of one registry: device1 to deviceN, the spoofers last.
-type Fleet struct{ Devices, Spoofers int }
+// Fleet is devices of one registry: device1 to deviceN, the spoofers last. Those that
+// provision themselves are named after their serials.
+type Fleet struct {
+	Devices, Spoofers int
+	Provisioned       bool
+}
 
 // Message is one message of a device.
 type Message struct {
@@ -51,7 +56,15 @@ type Message struct {
 func (f *Fleet) Size() int { return f.Devices + f.Spoofers }
 
 // Name is a device's, counted from 0.
-func (f *Fleet) Name(device int) string { return "device" + strconv.Itoa(device+1) }
+func (f *Fleet) Name(device int) string {
+	if f.Provisioned {
+		return "d-" + f.Serial(device)
+	}
+	return "device" + strconv.Itoa(device+1)
+}
+
+// Serial is a board's, as a Raspberry Pi's looks.
+func (f *Fleet) Serial(device int) string { return fmt.Sprintf("10000000%08X", device+1) }
 
 // SubFolder is what a device publishes under. Every third honest one is more than a
 // thermometer, and publishes to the default topic.

@@ -26,7 +26,7 @@ type Publisher struct {
 	Books    *Books
 	Log      *zap.Logger
 
-	identities []identity // of those registered
+	identities []identity // of those registered, or enrolled; without a key: refused
 }
 
 // Run lets the registered devices measure until stop is closed, and returns when the
@@ -35,10 +35,13 @@ type Publisher struct {
 // way: each message that was confirmed is in the books.
 func (p *Publisher) Run(ctx context.Context, stop <-chan struct{}) error {
 	if len(p.identities) < p.Fleet.Size() {
-		return errors.New("the fleet is not registered")
+		return errors.New("the fleet is neither registered nor enrolled")
 	}
 	all, ctx := errgroup.WithContext(ctx)
 	for index, i := range p.identities {
+		if i.key == nil {
+			continue
+		}
 		all.Go(func() error {
 			// Not all at once.
 			turn := time.NewTimer(p.Interval * time.Duration(index) / time.Duration(p.Fleet.Size()))

@@ -80,9 +80,12 @@ func (p *Publisher) registerOne(ctx context.Context, api Registrar, index int) (
 	return identity{name, key}, err
 }
 
+// keyFile has a device's private key, in its folder.
+const keyFile = "ec_private.pem"
+
 // keyIn is the key in a device's folder, made as its owner would.
 func keyIn(folder string) (*mqtt.Key, error) {
-	file := filepath.Join(folder, "ec_private.pem")
+	file := filepath.Join(folder, keyFile)
 	if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) {
 		keygen := agentd.Keygen{Identity: agentd.Identity{PrivateKey: file}}
 		if err := keygen.Run(&agentd.ConfigFile{}, io.Discard); err != nil {

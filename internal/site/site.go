@@ -39,6 +39,11 @@ type Site struct {
 	AdminToken  string `json:"adminToken,omitempty"`  // file; sent as Authorization: Bearer
 	GatewayOps  string `json:"gatewayOps,omitempty"`  // host:port
 
+	// Of a system that provisions.
+	Profile       string `json:"profile,omitempty"`
+	BootstrapCert string `json:"bootstrapCert,omitempty"` // file; may ask for a device's credential
+	BootstrapKey  string `json:"bootstrapKey,omitempty"`  // file; its key
+
 	AttestationKeys string  `json:"attestationKeys,omitempty"` // file; every message must be signed with one of them
 	Routes          []Route `json:"routes"`                    // all that the worker serves
 }
