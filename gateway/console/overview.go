@@ -1,0 +1,293 @@
+package console
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"iotbridge/gateway"
+)
+
+const lookBack = 15 * time.Minute
+
+// overview is the first page: is it well?
+type overview struct {
+	Tiles                tiles
+	Alarms               []alarm
+	Plots                []plot
+	Quarantined, Refused reasons
+	Gateways             []gatewayLine
+	Registries           []registryLine
+	Missing              string // what cannot be shown, and why
+}
+
+type tiles struct {
+	Connected, Devices int
+	In, Stored         float64 // a second
+	Fresh              time.Duration
+	Refused            int  // by the worker
+	Known              bool // what the warehouse has
+}
+
+type alarm struct{ What, Why string }
+
+type reasons struct {
+	Caption, Link string
+	Rows          []reasonLine
+}
+
+type reasonLine struct {
+	Reason string
+	Count  uint64
+}
+
+type gatewayLine struct {
+	Pulse
+	Rate float64
+}
+
+type registryLine struct {
+	Name  string
+	Tally Tally
+}
+
+// plot is a line over time.
+type plot struct{ ID, Title, Unit, Points string }
+
+func (c *Console) overview(v *visit) error {
+	o, err := c.survey(v.Context())
+	if err != nil {
+		return err
+	}
+	return v.show(200, "overview", "Overview", o)
+}
+
+func (c *Console) overviewLive(v *visit) error { return v.live("overview", c.overviewEvents) }
+
+func (c *Console) overviewEvents(ctx context.Context) ([]event, error) {
+	o, err := c.survey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var events []event
+	for _, f := range []struct {
+		id, template string
+		data         any
+	}{{"tiles", "tiles", o.Tiles}, {"alarms", "alarms", o.Alarms}, {"quarantined", "reasons", o.Quarantined}, {"refused", "reasons", o.Refused}, {"gateways", "gateways", o.Gateways}} {
+		e, err := fragment(f.id, f.template, f.data)
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, e)
+	}
+	for _, p := range o.Plots {
+		events = append(events, event{p.ID, p.Points})
+	}
+	return events, nil
+}
+
+// survey asks all parts at once. It is not done on behalf of an operator: who may see
+// the page was asked before.
+func (c *Console) survey(ctx context.Context) (*overview, error) {
+	o := &overview{}
+	var pulses []Pulse
+	var minutes []Minute
+	var flowErr error
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		pulses, err = c.Fleet.Pulses(ctx)
+		return err
+	})
+	g.Go(func() (err error) {
+		o.Registries, err = c.tallies(ctx)
+		return err
+	})
+	g.Go(func() error {
+		minutes, flowErr = c.flow(ctx)
+		return nil
+	})
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	if flowErr != nil {
+		o.Missing = flowErr.Error()
+	}
+	o.fill(pulses, minutes, c.Warehouse != nil && flowErr == nil)
+	return o, nil
+}
+
+func (o *overview) fill(pulses []Pulse, minutes []Minute, known bool) {
+	for _, r := range o.Registries {
+		o.Tiles.Devices += r.Tally.Devices
+		o.Tiles.Connected += r.Tally.Connected
+	}
+	refused := map[string]uint64{}
+	for _, p := range pulses {
+		line := gatewayLine{p, p.rate()}
+		o.Gateways = append(o.Gateways, line)
+		o.Tiles.In += line.Rate
+		for reason, n := range p.Refused {
+			refused[reason] += n
+		}
+		for _, why := range p.Holds {
+			o.Alarms = append(o.Alarms, alarm{p.Instance, "holds: " + why})
+		}
+	}
+	slices.SortFunc(o.Gateways, func(a, b gatewayLine) int { return cmp.Compare(a.Instance, b.Instance) })
+	o.Refused = reasons{Caption: "Connections refused, since each gateway began", Rows: lines(refused)}
+	o.Quarantined = reasons{Caption: "Quarantined in 15 minutes", Link: "/quarantine?reason=", Rows: lines(quarantined(minutes))}
+	for _, line := range o.Quarantined.Rows {
+		o.Tiles.Refused += int(line.Count)
+	}
+	connections, in := together(pulses)
+	o.Plots = []plot{drawn("plot-connections", "Connected", "devices", connections), drawn("plot-in", "In", "messages a second", in)}
+	if !known {
+		return
+	}
+	o.Tiles.Known = true
+	o.Tiles.Stored, o.Tiles.Fresh = latest(minutes)
+	var stored, fresh, lies []Reading
+	for _, m := range minutes {
+		stored = append(stored, Reading{m.At, float64(m.Stored) / 60})
+		fresh = append(fresh, Reading{m.At, m.AgeP99.Seconds()})
+		lies = append(lies, Reading{m.At, float64(sum(m.Quarantined))})
+	}
+	o.Plots = append(o.Plots, drawn("plot-stored", "Stored", "rows a second", stored),
+		drawn("plot-fresh", "Freshness", "seconds from publish to durable, p99", fresh), drawn("plot-lies", "Quarantined", "messages a minute", lies))
+}
+
+// tallies are of all registries here.
+func (c *Console) tallies(ctx context.Context) (list []registryLine, err error) {
+	names, err := c.registries(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		t, err := c.Fleet.Tally(ctx, c.registryKey(name))
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, registryLine{name, t})
+	}
+	return list, nil
+}
+
+func (c *Console) registryKey(name string) gateway.RegistryKey {
+	return gateway.RegistryKey{Project: c.Project, Location: c.Location, Registry: name}
+}
+
+// registries are the names of the first hundred. They are no secret of an operator's: a
+// page that shows them was allowed for the whole location.
+func (c *Console) registries(ctx context.Context) (names []string, err error) {
+	list, _, err := c.Manager.Admin.Registries(ctx, c.Project, c.Location, gateway.Page{Size: 100})
+	for _, r := range list {
+		names = append(names, r.Key.Registry)
+	}
+	return names, err
+}
+
+// flow is of the last minutes; an error says what there is instead.
+func (c *Console) flow(ctx context.Context) ([]Minute, error) {
+	if c.Warehouse == nil {
+		return nil, errNoWarehouse
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	minutes, err := c.Warehouse.Flow(ctx, time.Now().Add(-lookBack))
+	if err != nil {
+		return nil, fmt.Errorf("BigQuery does not answer, so what is stored cannot be shown: %w", err)
+	}
+	return minutes, nil
+}
+
+// rate is the messages a second between the last two points.
+func (p Pulse) rate() float64 {
+	if len(p.Recent) < 2 {
+		return 0
+	}
+	a, b := p.Recent[len(p.Recent)-2], p.Recent[len(p.Recent)-1]
+	if took := b.At.Sub(a.At).Seconds(); took > 0 && b.Events >= a.Events {
+		return float64(b.Events-a.Events) / took
+	}
+	return 0
+}
+
+// latest is of the last minute that is over.
+func latest(minutes []Minute) (perSecond float64, p99 time.Duration) {
+	now := time.Now().Truncate(time.Minute)
+	for _, m := range slices.Backward(minutes) {
+		if m.At.Before(now) || len(minutes) == 1 {
+			return float64(m.Stored) / 60, m.AgeP99
+		}
+	}
+	return 0, 0
+}
+
+func quarantined(minutes []Minute) map[string]uint64 {
+	all := map[string]uint64{}
+	for _, m := range minutes {
+		for reason, n := range m.Quarantined {
+			all[reason] += uint64(n)
+		}
+	}
+	return all
+}
+
+func sum(m map[string]int) (n int) {
+	for _, v := range m {
+		n += v
+	}
+	return n
+}
+
+// lines are those that have a number, the largest first.
+func lines(counts map[string]uint64) (rows []reasonLine) {
+	for _, reason := range slices.Sorted(maps.Keys(counts)) {
+		if counts[reason] > 0 {
+			rows = append(rows, reasonLine{reason, counts[reason]})
+		}
+	}
+	slices.SortStableFunc(rows, func(a, b reasonLine) int { return cmp.Compare(b.Count, a.Count) })
+	return rows
+}
+
+// together adds up the gateways' points, each taken to the quarter of a minute.
+func together(pulses []Pulse) (connections, in []Reading) {
+	const step = 15 * time.Second
+	open, rate := map[time.Time]float64{}, map[time.Time]float64{}
+	for _, p := range pulses {
+		for i, point := range p.Recent {
+			at := point.At.Truncate(step)
+			open[at] += float64(point.Connections)
+			if i > 0 {
+				rate[at] += Pulse{Recent: p.Recent[i-1 : i+1]}.rate()
+			}
+		}
+	}
+	return ordered(open), ordered(rate)
+}
+
+func ordered(points map[time.Time]float64) (list []Reading) {
+	for at, value := range points {
+		list = append(list, Reading{at, value})
+	}
+	slices.SortFunc(list, func(a, b Reading) int { return a.At.Compare(b.At) })
+	return list
+}
+
+// drawn makes a plot of readings: [[seconds, …], [value, …]].
+func drawn(id, title, unit string, readings []Reading) plot {
+	points := [2][]float64{{}, {}}
+	for _, r := range readings {
+		points[0] = append(points[0], float64(r.At.UnixMilli())/1000)
+		points[1] = append(points[1], r.Value)
+	}
+	text, _ := json.Marshal(points) // numbers always can be; a NaN is drawn as nothing
+	return plot{id, title, unit, string(text)}
+}
