@@ -15,8 +15,8 @@ type View struct{ Name, Description, SQL string }
 // that it reads. An empty project or dataset stays a placeholder. They keep to
 // what SQLite understands too, since the local BigQuery serves them.
 func Views(project, dataset string) []View {
-	views := make([]View, 0, 3)
-	for _, name := range []string{"temperature_dedup", "temperature_latest", "temperature_hourly"} {
+	views := make([]View, 0, 4)
+	for _, name := range []string{"temperature_dedup", "temperature_latest", "temperature_hourly", "temperature_daily"} {
 		description, query := text(name, project, dataset)
 		views = append(views, View{name, description, query})
 	}

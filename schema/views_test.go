@@ -49,7 +49,9 @@ func viewed(t *testing.T, name, columns string, readings ...reading) []string {
 	}
 	for _, v := range schema.Views("p", "d") {
 		// The one function that SQLite has not.
-		exec("CREATE VIEW `p.d." + v.Name + "` AS " + strings.ReplaceAll(v.SQL, "TIMESTAMP_TRUNC(event_time, HOUR)", "event_time - event_time % 3600000000"))
+		exec("CREATE VIEW `p.d." + v.Name + "` AS " + strings.NewReplacer(
+			"TIMESTAMP_TRUNC(event_time, HOUR)", "event_time - event_time % 3600000000",
+			"TIMESTAMP_TRUNC(event_time, DAY)", "event_time - event_time % 86400000000").Replace(v.SQL))
 	}
 	rows, err := db.Query("SELECT " + columns + " AS line FROM `p.d." + name + "` ORDER BY line")
 	if err != nil {
@@ -117,6 +119,26 @@ func TestHourlyCountsEachReadingOnce(t *testing.T) {
 		"a 1 2 15.0 10.0 20.0",
 		"a 2 1 30.0 30.0 30.0",
 		"b 1 1 -5.5 -5.5 -5.5",
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestDailyCountsEachReadingOnce(t *testing.T) {
+	const hour, day = 3_600_000_000, 86_400_000_000
+	got := viewed(t, "temperature_daily",
+		"device_id || ' ' || (day / 86400000000) || ' ' || readings || ' ' || hours_with_readings || ' ' || mean_temperature || ' ' || min_temperature || ' ' || max_temperature",
+		reading{"r", "a", "x", "1", day, 1, 10},
+		reading{"r", "a", "x", "2", day, 2, 10}, // sent again
+		reading{"r", "a", "y", "3", day + hour - 1, 3, 20},
+		reading{"r", "a", "z", "4", 2*day - 1, 4, 60},
+		reading{"r", "a", "u", "5", 2 * day, 5, 7},
+		reading{"r", "b", "x", "6", day, 6, -5.5})
+	want := []string{
+		"a 1 3 2 30.0 10.0 60.0",
+		"a 2 1 1 7.0 7.0 7.0",
+		"b 1 1 1 -5.5 -5.5 -5.5",
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q, want %q", got, want)

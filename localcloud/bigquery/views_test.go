@@ -48,7 +48,7 @@ func TestProductViews(t *testing.T) {
 		}
 	}
 	b.readings(ctx, t, temperature)
-	for _, name := range []string{"temperature_dedup", "temperature_latest", "temperature_hourly"} {
+	for _, name := range []string{"temperature_dedup", "temperature_latest", "temperature_hourly", "temperature_daily"} {
 		text, err := os.ReadFile(filepath.Join("..", "..", "schema", "sql", name+".sql"))
 		if err != nil {
 			t.Fatal(err)
@@ -67,6 +67,9 @@ func TestProductViews(t *testing.T) {
 		},
 		"SELECT device_id, hour, readings, mean_temperature, max_temperature FROM `demo.d.temperature_hourly` ORDER BY 1, 2": {
 			{"a", hour, int64(2), 21.0, 22.0}, {"a", hour.Add(time.Hour), int64(1), 23.0, 23.0}, {"b", hour, int64(1), 5.0, 5.0},
+		},
+		"SELECT device_id, day, readings, hours_with_readings, mean_temperature FROM d.temperature_daily ORDER BY 1": {
+			{"a", hour.Truncate(24 * time.Hour), int64(3), int64(2), 65.0 / 3}, {"b", hour.Truncate(24 * time.Hour), int64(1), int64(1), 5.0},
 		},
 		"SELECT COUNT(*) FROM d.temperature_hourly WHERE hour >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 60 DAY) AND hour < TIMESTAMP_TRUNC(CURRENT_TIMESTAMP(), HOUR) AND FALSE": {{int64(0)}},
 	} {
