@@ -11,7 +11,11 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 LDFLAGS := -s -w -X iotbridge/internal/buildinfo.version=$(VERSION)
 FUZZTIME ?= 30s
 SOAK ?= 10m
+IMAGES ?= $(PROGRAMS)
+PLATFORMS ?= linux/amd64,linux/arm64
+DIST ?= dist
 KILLS ?= 50
+FLEET ?= 1000
 
 .PHONY: help
 help: ## list the targets
@@ -40,6 +44,26 @@ cross: ## every program for linux/amd64 and arm64, the agent for armv6 too, into
 	}; \
 	for p in $(PROGRAMS); do one $$p amd64; one $$p arm64; done; \
 	if [[ -d cmd/iotbridge-agent ]]; then one iotbridge-agent arm 6; fi
+
+# The same commit gives the same image; BUILDAH_FLAGS is for what a machine needs beyond.
+.PHONY: images
+images: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+images: ## OCI images of IMAGES (all) for amd64 and arm64, into dist/ (needs buildah, no daemon)
+	@command -v buildah >/dev/null || { echo 'buildah is missing: apt-get install buildah, or docker build --build-arg PROGRAM=iotbridge-ingest .' >&2; exit 1; }
+	@mkdir -p $(DIST)
+	@for p in $(IMAGES); do \
+		out=$(DIST)/$$p.oci.tar name=localhost/$$p:$(VERSION); \
+		echo "$$out"; \
+		rm -f "$$out"; \
+		! buildah manifest exists "$$name" || buildah manifest rm "$$name" >/dev/null; \
+		buildah build -q --platform $(PLATFORMS) --manifest "$$name" --timestamp "$$SOURCE_DATE_EPOCH" \
+			--build-arg PROGRAM=$$p --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) $(BUILDAH_FLAGS) . >/dev/null; \
+		buildah manifest push -q --all "$$name" "oci-archive:$$out" >/dev/null; \
+	done
+
+.PHONY: release
+release: ## tarballs, SBOMs and their checksums, the same bytes each time, into dist/
+	VERSION='$(VERSION)' deploy/release.sh $(DIST)
 
 .PHONY: test
 test: ## all tests
@@ -74,7 +98,7 @@ fuzz: ## each fuzz target for FUZZTIME (30s)
 		[[ -n "$$file" ]] || continue; \
 		{ grep -oE '^func Fuzz[A-Za-z0-9_]+' "$$file" || true; } | while read -r _ name; do \
 			echo "== $$pkg $$name"; \
-			$(GO) test "$$pkg" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) </dev/null; \
+			$(GO) test "$$pkg" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x </dev/null; \
 		done; \
 	done
 
@@ -97,6 +121,10 @@ spool-kill-test: ## kill -9 of the agent's spool 2000 times, and every bit of a 
 .PHONY: agent-kill-test
 agent-kill-test: ## kill -9 of the agent 2000 times while it sends: no reading is lost, no name given twice
 	IOTBRIDGE_KILLS=2000 $(GO) test -count=1 -timeout 120m -run TheAgentIsKilled -v ./cmd/iotbridge
+
+.PHONY: fleet-test
+fleet-test: ## FLEET (1000) boards without keys enrol at once and publish, each as itself
+	IOTBRIDGE_FLEET=$(FLEET) $(GO) test -count=1 -timeout 20m -run AFactoryTurnsItsBoardsOn -v ./cmd/iotbridge
 
 .PHONY: drain-test
 drain-test: ## seven days of readings drain in 20 minutes within 30 MiB, behind the live ones
