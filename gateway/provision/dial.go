@@ -71,6 +71,8 @@ func (h *Hooks) may(a netip.Addr) bool {
 		return h.Private
 	case a.Zone() != "", slices.ContainsFunc(never, in):
 		return false
+	case a.Is6() && !assigned.Contains(a) && !a.IsPrivate():
+		return false
 	case a.IsPrivate(), shared.Contains(a):
 		return h.Private
 	}
@@ -80,14 +82,16 @@ func (h *Hooks) may(a netip.Addr) bool {
 // shared is what carriers, and clouds, have inside.
 var shared = netip.MustParsePrefix("100.64.0.0/10")
 
+// assigned is all of IPv6 that the Internet is made of, and some that stand for others.
+var assigned = netip.MustParsePrefix("2000::/3")
+
 // never are where no function of an owner's is: the metadata of clouds, and what stands
 // for addresses that may not be asked themselves.
 var never = func() (list []netip.Prefix) {
 	for _, text := range []string{
-		"0.0.0.0/8", "169.254.0.0/16", "100.100.100.200/32", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24",
+		"0.0.0.0/8", "169.254.0.0/16", "100.100.100.200/32", "168.63.129.16/32", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24",
 		"198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
-		"::/128", "::/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "2002::/16",
-		"fd00:ec2::254/128", "fd20:ce::254/128", "fe80::/10", "fec0::/10", "ff00::/8",
+		"2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "fd00:ec2::254/128", "fd20:ce::254/128",
 	} {
 		list = append(list, netip.MustParsePrefix(text))
 	}

@@ -77,11 +77,14 @@ func (d *Desk) once(ctx context.Context, a *asked, round int) (*Grant, error) {
 		}
 	}
 	// All of it is read before the first no: a refusal's time does not tell which.
-	if k.Listing, err = d.Store.Listed(ctx, a.Profile, a.Unit); err != nil {
-		return nil, moved(ctx, err)
-	}
 	if k.Claim, err = d.Store.Claim(ctx, a.Profile, a.Unit.Serial); err != nil && !errors.Is(err, gateway.ErrNotFound) {
 		return nil, trouble(ctx, err)
+	}
+	if err := a.remember(k.Claim); err != nil {
+		return nil, err
+	}
+	if k.Listing, err = d.Store.Listed(ctx, a.Profile, a.Unit); err != nil {
+		return nil, moved(ctx, err)
 	}
 	if _, no := a.judge(k, false); no != nil {
 		return nil, no
@@ -138,6 +141,15 @@ func (a *asked) canonical() error {
 	}
 	a.spki = sha256.Sum256(a.PublicKey)
 	return nil
+}
+
+// remember adds the MACs that the unit has named before: who leaves one out does not
+// get past the deny list.
+func (a *asked) remember(c *Claim) (err error) {
+	if c != nil {
+		a.Unit, err = ParseUnit(a.Unit.Serial, slices.Concat(a.Unit.MACs, c.Unit.MACs))
+	}
+	return err
 }
 
 // commit writes what the webhook's answer to seen comes to, if seen is still so.
@@ -326,6 +338,8 @@ func (d *Desk) tell(g *Grant, err error, begin time.Time, profile, serial, reque
 		result = string(no.Code)
 		d.alarm(no)
 		log.Info("provision: refused", zap.String("code", result), zap.String("why", printable(no.Detail, maxSubject)), zap.Error(no.Cause))
+	case errors.Is(err, context.Canceled):
+		result = string(gone)
 	default:
 		log.Error("provision: undecided", zap.Error(err))
 	}

@@ -1,6 +1,9 @@
 package provision
 
-import "crypto/x509"
+import (
+	"crypto/x509"
+	"crypto/x509/pkix"
+)
 
 // caCerts answers alike for every profile, whether or not there is one: anyone may ask.
 func (s *Server) caCerts(*call) (*answer, error) {
@@ -25,6 +28,7 @@ func (s *Server) simpleEnroll(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.Subject = subjectOf(der).String()
 	g, err := s.Desk.Enroll(c.Context(), r)
 	if err != nil {
 		return nil, err
@@ -47,6 +51,7 @@ func (s *Server) serverKeyGen(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer g.Forget()
 	if g.PrivateKey == nil {
 		return nil, refuse(AlreadyProvisioned, "the key that was made here is told once")
 	}
@@ -68,7 +73,7 @@ func (s *Server) simpleReenroll(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if name := commonName(der); name != "" && name != c.claim.Device.Device {
+	if name := subjectOf(der).CommonName; name != "" && name != c.claim.Device.Device {
 		return nil, refuse(BadIdentifiers, "the request's common name is not the device's")
 	}
 	g, err := s.Desk.Renew(c.Context(), c.by, spki, u, c.from())
@@ -103,11 +108,11 @@ func namedIn(der []byte) (Unit, error) {
 	return unitOf(csr)
 }
 
-// commonName is that of a request which ParseCSR has read.
-func commonName(der []byte) string {
+// subjectOf is that of a request which ParseCSR has read.
+func subjectOf(der []byte) pkix.Name {
 	csr, err := x509.ParseCertificateRequest(der)
 	if err != nil {
-		return ""
+		return pkix.Name{}
 	}
-	return csr.Subject.CommonName
+	return csr.Subject
 }

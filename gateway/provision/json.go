@@ -48,6 +48,7 @@ func (s *Server) jsonEnroll(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer g.Forget()
 	status := http.StatusOK
 	if g.Fresh {
 		status = http.StatusCreated

@@ -50,6 +50,9 @@ func (e *enrolment) request(r *Request) (err error) {
 		if der, err = unwrapCSR([]byte(e.CSR)); err == nil {
 			r.PublicKey, signed, r.ClaimProof, err = ParseCSR(der)
 		}
+		if err == nil {
+			r.Subject = subjectOf(der).String()
+		}
 	case e.PublicKey != "":
 		var der []byte
 		if der, err = unwrap([]byte(e.PublicKey), armourPublicKey); err != nil {

@@ -35,7 +35,7 @@ func (l *limits) take(p *Profile, r *Request, now time.Time) (wait time.Duration
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return takeAll(now,
-		rate{&l.certificates, limited{p.ID, r.Bootstrap.SHA256}, cmp.Or(p.Rates.Certificate, defaultCertificateRate)},
+		rate{&l.certificates, limited{p.ID, r.Bootstrap.key()}, cmp.Or(p.Rates.Certificate, defaultCertificateRate)},
 		rate{&l.addresses, limited{p.ID, network(r.From)}, cmp.Or(p.Rates.Address, defaultAddressRate)},
 		rate{&l.serials, limited{p.ID, r.Unit.Serial[:len(r.Unit.Serial)-unlike]}, cmp.Or(p.Rates.Prefix, defaultPrefixRate)})
 }

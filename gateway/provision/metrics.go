@@ -8,7 +8,7 @@ import (
 
 // Metrics is what provisioning tells Prometheus. Every label set is closed.
 type Metrics struct {
-	Requests *prometheus.CounterVec   // result: granted, again, fault, or a Code
+	Requests *prometheus.CounterVec   // result: granted, again, fault, CLIENT_GONE, or a Code
 	Seconds  prometheus.Histogram     // of a decision
 	Webhook  *prometheus.HistogramVec // answer: ALLOW, DENY, PENDING, none
 	Alarms   *prometheus.CounterVec   // kind: what an operator looks into
@@ -46,7 +46,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Help: "Requests that hint at a cloned board or a leaked bootstrap key, by kind.",
 		}, []string{"kind"}),
 	}
-	for _, result := range []string{granted, again, fault} {
+	for _, result := range []string{granted, again, fault, string(gone)} {
 		m.Requests.WithLabelValues(result)
 	}
 	for code := range statuses {

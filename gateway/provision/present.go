@@ -1,9 +1,12 @@
 package provision
 
 import (
+	"crypto/elliptic"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/hex"
+	"math/big"
 	"strings"
 )
 
@@ -31,6 +34,58 @@ func (p Presented) own() *x509.Certificate {
 		return nil
 	}
 	return p.Chain[0]
+}
+
+// key is what names the certificate's key; anyone can make a second certificate of one,
+// see twinOf.
+func (p Presented) key() string {
+	if p.own() == nil {
+		return ""
+	}
+	sum := sha256.Sum256(p.own().RawSubjectPublicKeyInfo)
+	return string(sum[:])
+}
+
+// curves are those of authorities that sign by ECDSA.
+var curves = []elliptic.Curve{elliptic.P256(), elliptic.P384(), elliptic.P521()}
+
+// twinOf says that the certificate with the SHA-256 differs from this one in its
+// signature alone: where (r, s) is one by ECDSA, (r, n-s) is another, and it takes no
+// key to make it. So the certificate that a SHA-256 revokes is still the same one.
+func (p Presented) twinOf(sum string) bool {
+	var outer struct {
+		TBS, Algorithm asn1.RawValue
+		Signature      asn1.BitString
+	}
+	var signature struct{ R, S *big.Int }
+	own := p.own()
+	if own == nil || unmarshal(own.Raw, &outer) != nil || unmarshal(outer.Signature.Bytes, &signature) != nil {
+		return false
+	}
+	s := signature.S
+	for _, curve := range curves {
+		if signature.S = new(big.Int).Sub(curve.Params().N, s); signature.S.Sign() <= 0 {
+			continue
+		}
+		der, err := asn1.Marshal(signature)
+		if err != nil {
+			return false
+		}
+		outer.Signature = asn1.BitString{Bytes: der, BitLength: 8 * len(der)}
+		if der, err = asn1.Marshal(outer); err != nil {
+			return false
+		}
+		twin := sha256.Sum256(der)
+		if strings.EqualFold(sum, hex.EncodeToString(twin[:])) {
+			return true
+		}
+	}
+	return false
+}
+
+func unmarshal(der []byte, into any) error {
+	_, err := asn1.Unmarshal(der, into)
+	return err
 }
 
 // issuedBy says whether the chain leads to the authority, for a client.

@@ -16,6 +16,7 @@ const (
 	tooLarge    Code = "BODY_TOO_LARGE"
 	wrongMedia  Code = "UNSUPPORTED_MEDIA_TYPE"
 	crowded     Code = "TOO_MUCH_AT_ONCE"
+	gone        Code = "CLIENT_GONE" // and nobody is told
 )
 
 // statusOf is the HTTP status of any code.
@@ -29,6 +30,8 @@ func statusOf(c Code) int {
 		return http.StatusRequestEntityTooLarge
 	case wrongMedia:
 		return http.StatusUnsupportedMediaType
+	case gone:
+		return http.StatusRequestTimeout
 	case crowded:
 		return http.StatusServiceUnavailable
 	}
@@ -43,6 +46,7 @@ var texts = map[Code]string{
 	tooLarge:           "the body is larger than 64 KiB",
 	wrongMedia:         "the Content-Type or Content-Encoding is none that is read here: want application/pkcs10 for EST, application/json otherwise, not compressed",
 	crowded:            "too many requests at once: try again",
+	gone:               "the request was given up",
 	shown:              "refused; the operator finds the reason under requestId in the gateway's log",
 	BadRequest:         "the request cannot be read: see the documentation of this path",
 	BadCSR:             "want one PKCS #10 request, in DER, base64 or PEM, that its own key has signed",

@@ -61,7 +61,7 @@ const (
 
 // Rates are enrolments a minute; 0 is the default.
 type Rates struct {
-	Certificate int `json:"certificate,omitzero"` // of one bootstrap certificate, 6,000
+	Certificate int `json:"certificate,omitzero"` // of one bootstrap certificate's key, 6,000
 	Address     int `json:"address,omitzero"`     // of one IPv4 address or IPv6 /64, 600
 	Prefix      int `json:"prefix,omitzero"`      // of serials alike but for the last 3 characters, 600
 }

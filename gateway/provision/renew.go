@@ -139,6 +139,8 @@ func (r *renewal) judge(k *Known) (repeated bool, no *Refusal) {
 		return false, refuse(DeviceBlocked, "the certificate is not a credential of the device any more")
 	case c.SPKI == r.spki && bytes.Equal(c.Previous, r.own.Raw):
 		return true, nil
+	case k.Profile.Disabled:
+		return false, refuse(ProfileDisabled, "the profile is disabled")
 	case c.SPKI == r.spki || sha256.Sum256(r.own.RawSubjectPublicKeyInfo) == r.spki:
 		return false, refuse(KeyNotAllowed, "a renewal wants a new key")
 	}

@@ -80,6 +80,17 @@ func TestWhoMayNotRenew(t *testing.T) {
 	c.block(g, true)
 	c.notRenewed("blocked", g, newKey(t), provision.DeviceBlocked)
 	c.block(g, false)
+	c.put(func(p *provision.Profile) { p.Disabled = true })
+	c.notRenewed("the profile is disabled", g, newKey(t), provision.ProfileDisabled)
+	c.put(func(p *provision.Profile) { p.Disabled = false })
+	key := newKey(t)
+	kept := c.granted(c.request("SN-0003", newKey(t)))
+	c.renewed(kept, key)
+	c.put(func(p *provision.Profile) { p.Disabled = true })
+	if again := c.renewed(kept, key); again.Fresh { // its answer was lost: nothing is granted by it
+		t.Errorf("%+v", again)
+	}
+	c.put(func(p *provision.Profile) { p.Disabled = false })
 	c.enlist(provision.Deny, provision.Entry{Serial: "SN-0001"})
 	c.notRenewed("denied", g, newKey(t), provision.DeniedByList)
 	g = c.granted(c.request("SN-0002", newKey(t)))

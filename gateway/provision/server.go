@@ -11,12 +11,10 @@ import (
 
 	"github.com/google/uuid"
 	"go.uber.org/zap"
-	"golang.org/x/sync/semaphore"
 )
 
 const (
 	maxBody   = 64 << 10 // bytes of a request's body
-	maxBodies = 512      // that are read or worked on at once
 	roomTime  = 5 * time.Second
 	maxDetail = 255 // bytes of a refusal's detail that are logged
 )
@@ -33,12 +31,13 @@ type Server struct {
 	Metrics *RequestMetrics // nil counts nothing
 	Log     *zap.Logger     // nil discards
 
-	room *semaphore.Weighted
+	// Who floods it with a leaked bootstrap key does not keep devices from renewing.
+	boards, renewals *room
 }
 
 // NewServer returns a server that grants what the desk does.
 func NewServer(d *Desk) *Server {
-	return &Server{Desk: d, Log: zap.NewNop(), room: semaphore.NewWeighted(maxBodies)}
+	return &Server{Desk: d, Log: zap.NewNop(), boards: newRoom(), renewals: newRoom()}
 }
 
 // call is one request.
@@ -69,6 +68,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	code := served
 	if err != nil {
 		why := asRefusal(err)
+		if c.Context().Err() != nil && why.Cause != nil { // not our fault, nor an alarm
+			why = refuse(gone, "it has gone before it was answered")
+		}
 		code = why.Code
 		s.note(c, at.operation, why)
 		a = tell(why, c.id)
@@ -81,9 +83,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		header[name] = values
 	}
 	header.Set("Cache-Control", "no-store")
+	if r.TransferEncoding != nil { // there may have been a length beside it (RFC 9112, section 6.1)
+		header.Set("Connection", "close")
+	}
 	header.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(a.status)
 	w.Write(a.body) //nolint:errcheck // whoever asked has gone, and asks again
+	clear(a.body)   // it may hold a key that was made here
 	s.Metrics.observe(at.operation, code, time.Since(begin))
 }
 
@@ -104,11 +110,15 @@ func (s *Server) serve(w http.ResponseWriter, c *call, at *route) (*answer, erro
 	}
 	wait, cancel := context.WithTimeout(c.Context(), roomTime)
 	defer cancel()
-	if s.room.Acquire(wait, 1) != nil {
-		return nil, refuse(crowded, "%d requests are under way", maxBodies)
+	room := s.boards
+	if at.policy == devices {
+		room = s.renewals
 	}
-	defer s.room.Release(1)
-	var err error
+	leave, err := room.enter(wait, c.from())
+	if err != nil {
+		return nil, refuse(crowded, "%d requests are under way, or %d of one network", maxBodies, maxShare)
+	}
+	defer leave()
 	if c.body, err = io.ReadAll(http.MaxBytesReader(w, c.Body, maxBody)); err != nil {
 		if errors.As(err, new(*http.MaxBytesError)) {
 			return nil, refuse(tooLarge, "more than %d bytes", maxBody)

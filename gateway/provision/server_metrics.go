@@ -19,11 +19,11 @@ const served Code = "OK"
 func NewRequestMetrics(r prometheus.Registerer) *RequestMetrics {
 	m := &RequestMetrics{
 		Requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "gateway_provisioning_requests_total",
+			Name: "gateway_provision_http_requests_total",
 			Help: "Requests of boards, by operation and by the code of their refusal, or OK.",
 		}, []string{"operation", "code"}),
 		Seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "gateway_provisioning_request_seconds",
+			Name: "gateway_provision_http_seconds",
 			Help: "From a request's head to its answer.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 16),
 		}, []string{"operation"}),
 	}

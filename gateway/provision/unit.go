@@ -87,7 +87,7 @@ func macForm(s string) bool {
 
 // ParseUnit makes a serial and MACs canonical. MACs are sorted, each once.
 func ParseUnit(serial string, macs []string) (u Unit, err error) {
-	if len(macs) > maxMACs {
+	if len(macs) > 2*maxMACs {
 		return Unit{}, refuse(BadIdentifiers, "%d MAC addresses: want at most %d", len(macs), maxMACs)
 	}
 	if u.Serial, err = ParseSerial(serial); err != nil {
@@ -101,6 +101,8 @@ func ParseUnit(serial string, macs []string) (u Unit, err error) {
 		u.MACs = append(u.MACs, mac)
 	}
 	slices.Sort(u.MACs)
-	u.MACs = slices.Compact(u.MACs)
+	if u.MACs = slices.Compact(u.MACs); len(u.MACs) > maxMACs {
+		return Unit{}, refuse(BadIdentifiers, "%d MAC addresses: want at most %d", len(u.MACs), maxMACs)
+	}
 	return u, nil
 }
