@@ -59,7 +59,7 @@ variable "dataset_id" {
   default     = "telemetry"
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9_]{1,1024}$", var.dataset_id))
+    condition     = can(regex("^[A-Za-z0-9_]+$", var.dataset_id))
     error_message = "A dataset's name is of A-Z, a-z, 0-9 and _."
   }
 }
