@@ -126,6 +126,10 @@ agent-kill-test: ## kill -9 of the agent 2000 times while it sends: no reading i
 fleet-test: ## FLEET (1000) boards without keys enrol at once and publish, each as itself
 	IOTBRIDGE_FLEET=$(FLEET) $(GO) test -count=1 -timeout 20m -run AFactoryTurnsItsBoardsOn -v ./cmd/iotbridge
 
+.PHONY: enrol-kill-test
+enrol-kill-test: ## kill -9 of agent and gateway 400 times each while boards enrol, renew, are given a key: one credential
+	IOTBRIDGE_KILLS=400 $(GO) test -count=1 -timeout 60m -run 'KilledAtEachStep|KilledWhileAKey' -v ./cmd/iotbridge
+
 .PHONY: drain-test
 drain-test: ## seven days of readings drain in 20 minutes within 30 MiB, behind the live ones
 	IOTBRIDGE_BACKLOG=604800 $(GO) test -count=1 -timeout 40m -run DaysOfReadingsDrain -v ./cmd/iotbridge

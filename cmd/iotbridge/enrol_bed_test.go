@@ -32,6 +32,9 @@ type enrolBed struct {
 	logs   []*said // of every process
 	boards int
 
+	life sync.Mutex // nobody dies while it is held
+	dead bool       // the gateway
+
 	mu      sync.Mutex
 	watched func(instant) bool
 	conns   map[string]int // first of each port since watched was set
@@ -109,13 +112,13 @@ func (b *enrolBed) cli(args ...string) []byte {
 func (b *enrolBed) see(m instant) bool {
 	b.mu.Lock()
 	first, known := b.conns[m.port]
-	if !known {
-		first = m.conn
+	if !known && m.record < 0 {
+		first, known = m.conn, true
 		b.conns[m.port] = first
 	}
 	watched := b.watched
 	b.mu.Unlock()
-	if m.conn -= first; watched == nil || m.conn < 0 {
+	if m.conn -= first; watched == nil || !known || m.conn < 0 {
 		return false
 	}
 	return watched(m)
@@ -139,7 +142,7 @@ type process struct {
 // begin starts it; what it says is kept, and line sees each line of it.
 func (b *enrolBed) begin(cmd *exec.Cmd, line func(string)) *process {
 	b.t.Helper()
-	p := &process{Cmd: cmd, said: &said{line: line}, ended: make(chan struct{})}
+	p := &process{Cmd: cmd, said: &said{line: line, begun: make(chan struct{})}, ended: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = p.said, p.said
 	b.mu.Lock()
 	b.logs = append(b.logs, p.said)
@@ -161,9 +164,13 @@ func (p *process) kill() {
 	<-p.ended
 }
 
-// stop ends it in order.
+// stop ends it in order, once it has said that it begins: before, it cannot be told.
 func (p *process) stop(t *testing.T) {
 	t.Helper()
+	select {
+	case <-p.said.begun:
+	case <-p.ended:
+	}
 	_ = p.Process.Signal(syscall.SIGTERM)
 	if <-p.ended; p.err != nil {
 		t.Errorf("%s ended with %v\n%s", p.Path, p.err, p.said)
@@ -172,7 +179,8 @@ func (p *process) stop(t *testing.T) {
 
 // said is what a process has written.
 type said struct {
-	line func(string)
+	line  func(string)
+	begun chan struct{}
 
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -182,6 +190,9 @@ type said struct {
 func (s *said) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.text.Len() == 0 {
+		close(s.begun)
+	}
 	s.text.Write(p)
 	for s.line != nil {
 		line, _, whole := bytes.Cut(s.text.Bytes()[s.seen:], []byte("\n"))
@@ -245,9 +256,29 @@ func (b *enrolBed) serve() {
 	case <-time.After(agentPatience):
 		b.t.Fatalf("the gateway does not serve\n%s", b.gate.said)
 	}
+	b.life.Lock()
+	b.dead = false
+	b.life.Unlock()
 	b.mqtt.point(at["MQTT listener"])
 	b.https.point(at["device HTTPS listener"])
 	b.api.point(at["operators' listeners"])
+}
+
+// killGateway is kill -9.
+func (b *enrolBed) killGateway() {
+	b.life.Lock()
+	defer b.life.Unlock()
+	b.dead = true
+	b.gate.kill()
+}
+
+// alive does something while the gateway lives, or nothing.
+func (b *enrolBed) alive(do func()) {
+	b.life.Lock()
+	defer b.life.Unlock()
+	if !b.dead {
+		do()
+	}
 }
 
 // enrolBoard is a board with the factory's image: no key, no name.

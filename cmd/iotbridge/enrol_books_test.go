@@ -83,7 +83,8 @@ type ledger struct {
 	credentials     int
 }
 
-// ledger is read from the store's file, past the gateway.
+// ledger is read from the store's file, past the gateway, which is alive: a store that
+// nobody has recovered cannot be read only.
 func (d *enrolBoard) ledger() (l ledger) {
 	d.t.Helper()
 	db, err := sql.Open("sqlite", "file:"+d.store()+"?mode=ro&_pragma=busy_timeout(30000)")

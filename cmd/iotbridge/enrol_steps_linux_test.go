@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"database/sql"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -16,9 +17,9 @@ import (
 // it, once, and returns what ends the watch; what hit returns says whether what was under
 // way is cut off there.
 type step struct {
-	name   string
+	name    string
 	instant *instant // nil: it is none of a connection
-	arm    func(b *enrolBed, dir string, hit func() (cut bool)) (disarm func())
+	arm     func(b *enrolBed, dir string, hit func() (cut bool)) (disarm func())
 }
 
 // steps are those of what do does: each record of each connection, before it and half of
@@ -76,7 +77,7 @@ func atChange(c change, nth int) step {
 
 // afterRequest is a random moment after the moment: while the gateway decides, signs and
 // writes.
-func afterRequest(m instant, within time.Duration) step {
+func afterRequest(m instant, wait func() time.Duration) step {
 	return step{fmt.Sprintf("after %+v", m), nil, func(b *enrolBed, _ string, hit func() bool) func() {
 		var late sync.WaitGroup
 		var once sync.Once
@@ -84,7 +85,7 @@ func afterRequest(m instant, within time.Duration) step {
 			if now == m {
 				once.Do(func() {
 					late.Go(func() {
-						<-time.After(rand.N(within))
+						<-time.After(wait())
 						hit()
 					})
 				})
@@ -135,6 +136,28 @@ func atWrite(m instant, nth int) step {
 		return func() {
 			stop()
 			b.watch(nil)
+		}
+	}}
+}
+
+// whileHeld is when the gateway has signed and cannot write: another has the store.
+func whileHeld(m instant) step {
+	return step{fmt.Sprintf("signed and not written, after %+v", m), nil, func(b *enrolBed, _ string, hit func() bool) func() {
+		db, err := sql.Open("sqlite", "file:"+b.store()+"?_pragma=busy_timeout(30000)&_txlock=immediate")
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		held, err := db.Begin()
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		const signing = 30 * time.Millisecond // ten times as long as it takes
+		after := afterRequest(m, func() time.Duration { return signing })
+		disarm := after.arm(b, "", func() bool { defer held.Rollback(); return hit() })
+		return func() {
+			disarm()
+			held.Rollback()
+			db.Close()
 		}
 	}}
 }
