@@ -189,7 +189,7 @@ func TestB30_ADenialHoldsAndIsNeverConfirmed(t *testing.T) {
 		if confirmed, _ := a.wait(t, 10); len(confirmed) > 0 {
 			t.Errorf("%d were confirmed", len(confirmed))
 		}
-		if held := strings.Join(b.holds.Reasons(), "\n"); !strings.Contains(held, topic) || !strings.Contains(held, "pubsub.topics.publish") {
+		if held := strings.Join(b.holds.Reasons(), "\n"); !strings.Contains(held, topic) || !strings.Contains(held, "pubsub.topics.publish") || !b.holds.Held(gateway.CausePubSub) {
 			t.Errorf("held: %q", held)
 		}
 		h.Remove()

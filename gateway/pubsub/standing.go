@@ -10,6 +10,8 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"iotbridge/gateway"
 )
 
 const (
@@ -28,7 +30,7 @@ func (p *Publisher) hold(topic string, err error) {
 		p.Log.Warn("the topic cannot be published to", zap.String("detail", verdict(topic, err)))
 	}
 	p.held[topic] = time.Now()
-	p.Holds.Set(place(topic), verdict(topic, err))
+	p.Holds.Set(place(topic), gateway.CausePubSub, verdict(topic, err))
 }
 
 // works says that it can.

@@ -1,6 +1,9 @@
 package registry
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Trim is what Run does every minute.
 func (s *Store) Trim(ctx context.Context) error { return s.bus.(*sharedBus).trim(ctx) }
@@ -25,4 +28,9 @@ func (s *Store) Held() int {
 	b.held.mu.Lock()
 	defer b.held.mu.Unlock()
 	return len(b.held.claims)
+}
+
+// ExpiringBy is Expiring in pages of another size.
+func (s *Store) ExpiringBy(ctx context.Context, now, until time.Time, page int) (int64, error) {
+	return s.expiring(ctx, now, until, page)
 }

@@ -76,7 +76,7 @@ func (a *assembly) serveGRPC(ctx context.Context, l net.Listener, grace time.Dur
 	server := a.api.GRPC(options...)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		if err := server.Serve(l); err != nil {
+		if err := server.Serve(l); err != nil && !errors.Is(err, grpc.ErrServerStopped) { // stopped before it had begun
 			return fmt.Errorf("operators' gRPC: %w", err)
 		}
 		return nil

@@ -28,6 +28,7 @@ import (
 type assembly struct {
 	settings Settings
 	holds    *gateway.Holds
+	metrics  *metrics
 	log      *zap.Logger
 
 	store     *registry.Store
@@ -44,6 +45,7 @@ type assembly struct {
 	operatorsFile *operators.File
 
 	provisioning *provision.Server // nil: nobody is provisioned
+	authority    *provision.Authority
 	hooks        *provision.Hooks
 	signer       io.Closer // of the authority of devices; nil: nothing to close
 }
@@ -59,9 +61,11 @@ func assemble(ctx context.Context, s Settings, log *zap.Logger, reg prometheus.R
 		s.Name = host + "-" + rand.Text()[:8]
 	}
 	a := &assembly{settings: s, holds: &gateway.Holds{}, log: log}
+	a.metrics = newMetrics(reg, a.holds)
 	if err := a.open(ctx, reg); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
+	a.tellExpiry(reg)
 	a.openDoors(reg)
 	return a, nil
 }
@@ -107,7 +111,7 @@ func (a *assembly) open(ctx context.Context, reg prometheus.Registerer) (err err
 // openDoors makes what devices speak to.
 func (a *assembly) openDoors(reg prometheus.Registerer) {
 	s := a.settings
-	d := &door{Bridge: a.bridge, project: s.Project, location: s.Location}
+	d := &door{Bridge: a.bridge, project: s.Project, location: s.Location, telemetry: a.metrics.telemetry}
 	if a.provisioning != nil {
 		d.used = &uses{Claims: a.store.Provisioning(), Log: a.log}
 	}

@@ -17,6 +17,13 @@ type door struct {
 	project, location string
 	throttle          auth.Throttle
 	used              *uses // nil: nobody is provisioned
+	telemetry         *byRegistry
+}
+
+// Telemetry is the bridge's, counted by registry.
+func (d *door) Telemetry(a *gateway.Admission, subFolder string, data []byte, done func(error)) {
+	d.telemetry.count(a.Device.Key.Registry)
+	d.Bridge.Telemetry(a, subFolder, data, done)
 }
 
 // Admit is the bridge's. A device that does not belong here is looked at like any.

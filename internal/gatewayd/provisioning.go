@@ -96,7 +96,7 @@ func (a *assembly) openProvisioning(ctx context.Context, reg prometheus.Register
 		}
 	}
 	desk := &provision.Desk{Store: a.store.Provisioning(), Authority: authority, Hooks: a.hooks, Metrics: provision.NewMetrics(reg), Log: a.log}
-	a.provisioning = provision.NewServer(desk)
+	a.provisioning, a.authority = provision.NewServer(desk), authority
 	a.provisioning.Metrics, a.provisioning.Log = provision.NewRequestMetrics(reg), a.log
 	a.provisioning.HTTP = told(s.ProvisionHTTPS, s.HTTPS)
 	if s.serves("mqtt") {

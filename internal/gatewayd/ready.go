@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"iotbridge/gateway"
 )
 
 const (
@@ -24,7 +26,7 @@ func (a *assembly) ask(ctx context.Context, ping func(context.Context) error) er
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
-			a.holds.Set("store", "does not answer, no new device is let in: "+err.Error())
+			a.holds.Set("store", gateway.CauseStore, "does not answer, no new device is let in: "+err.Error())
 			if !down {
 				a.log.Error("the store does not answer", zap.Error(err))
 			}

@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"iotbridge/gateway"
 	"iotbridge/internal/ops"
 )
 
@@ -58,7 +59,7 @@ func (a *assembly) doors(l Listeners) []part {
 // stopping says, from the first moment on, that no new device should come here.
 func (a *assembly) stopping(ctx context.Context) error {
 	<-ctx.Done()
-	a.holds.Set("gateway", "is stopping")
+	a.holds.Set("gateway", gateway.CauseStopping, "is stopping")
 	return nil
 }
 
@@ -85,7 +86,8 @@ func (a *assembly) halls() []part {
 func (a *assembly) cellar(l Listeners, reg *prometheus.Registry) []part {
 	server := &ops.Server{Listener: l.Ops, Metrics: reg, Ready: a.holds.Reasons, Pprof: a.settings.OpsPprof}
 	asking := func(ctx context.Context) error { return a.ask(ctx, a.store.Ping) }
-	return []part{a.store.Run, asking, server.Run}
+	counting := func(ctx context.Context) error { return a.countExpiring(ctx, a.store.Expiring) }
+	return []part{a.store.Run, asking, counting, server.Run}
 }
 
 // tell logs where the gateway serves.

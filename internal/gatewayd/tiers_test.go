@@ -93,7 +93,7 @@ func TestB33_ReadinessFollowsTheStore(t *testing.T) {
 		} {
 			set(step.fault)
 			<-time.After(askEvery + time.Second)
-			if got := a.holds.Reasons(); !slices.Equal(got, step.want) {
+			if got := a.holds.Reasons(); !slices.Equal(got, step.want) || a.holds.Held(gateway.CauseStore) != (step.want != nil) {
 				t.Errorf("%q, want %q", got, step.want)
 			}
 		}
