@@ -66,6 +66,9 @@ func (a *Authority) Fault(now time.Time) error {
 	return nil
 }
 
+// Current is the authority: one that does not change.
+func (a *Authority) Current() *Authority { return a }
+
 // Certificates are the authority's, the newest first.
 func (a *Authority) Certificates() []*x509.Certificate {
 	return append([]*x509.Certificate{a.Certificate}, a.Before...)

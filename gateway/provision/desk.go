@@ -10,13 +10,19 @@ import (
 	"iotbridge/gateway"
 )
 
+// Authorities is an authority as it is now: an *Authority, or a file of it that is
+// watched.
+type Authorities interface {
+	Current() *Authority
+}
+
 // Desk decides requests, in the order of the package's picture. Its fields are set
 // before the first request; it may be used by several goroutines.
 type Desk struct {
 	Store     Store
-	Authority *Authority // issues to devices; its Purpose is ForDevice
-	Hooks     *Hooks     // asks the webhooks; nil: a profile that has one grants nothing
-	Metrics   *Metrics   // nil counts nothing
+	Authority Authorities // issues to devices; its Purpose is ForDevice
+	Hooks     *Hooks      // asks the webhooks; nil: a profile that has one grants nothing
+	Metrics   *Metrics    // nil counts nothing
 	Log       *zap.Logger
 	Now       func() time.Time // nil: time.Now
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"golang.org/x/sync/errgroup"
 
 	"iotbridge/gateway"
@@ -346,5 +347,8 @@ func TestWithoutTheStoreNothingIsDecided(t *testing.T) {
 	cancel()
 	if _, err := c.Enroll(ctx, r); !errors.Is(err, context.Canceled) {
 		t.Error(err)
+	}
+	if n := testutil.ToFloat64(c.Metrics.Requests.WithLabelValues("CLIENT_GONE")); n != 1 {
+		t.Errorf("%v have gone", n)
 	}
 }

@@ -38,6 +38,14 @@
 //	 │                └───── deny ─────▶ denied                   ▼ goes when the new one is used
 //	 └ reset, by an operator, makes it none: the device's credential goes with it
 //
+// What was granted, what waits and what operators do is in the audit log with what it
+// changed. Of refusals that change nothing (400, 401, 403, 409, 429) it has the 1st, the
+// 10th, the 100th and so on, of each profile and code, in an hour: at most 8 records an
+// hour of each, whoever floods. A record that waits for a store that does not answer may
+// be lost; 256 wait. The log has 60 lines a minute of each, and how many more there
+// were; the metrics count all. A renewal is refused where its profile is disabled: its
+// device goes on with the credential that it has.
+//
 // What may fail, and what then happens: a lost answer is asked for again with the same
 // key and is the same, byte for byte. A certificate that was signed but not committed
 // is worth nothing: a certificate counts only while a claim names it. A board that lost

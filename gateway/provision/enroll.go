@@ -256,7 +256,7 @@ func (d *Desk) equip(a *asked, k *Known, v *verdict, next *Claim, change *Change
 
 // issue makes a certificate, and the credential that it is.
 func (d *Desk) issue(name, serial string, key []byte, lifetime time.Duration, now time.Time) (gateway.Credential, []byte, error) {
-	der, err := d.Authority.Issue(Leaf{CommonName: name, Serial: serial, PublicKey: key, Lifetime: lifetime}, now)
+	der, err := d.Authority.Current().Issue(Leaf{CommonName: name, Serial: serial, PublicKey: key, Lifetime: lifetime}, now)
 	if err != nil {
 		return gateway.Credential{}, nil, fmt.Errorf("the device authority: %w", err)
 	}
@@ -335,9 +335,8 @@ func (d *Desk) tell(g *Grant, err error, begin time.Time, profile, serial, reque
 	case err == nil:
 		result = again
 	case errors.As(err, &no):
-		result = string(no.Code)
+		result = string(no.Code) // who has asked logs it
 		d.alarm(no)
-		log.Info("provision: refused", zap.String("code", result), zap.String("why", printable(no.Detail, maxSubject)), zap.Error(no.Cause))
 	case errors.Is(err, context.Canceled):
 		result = string(gone)
 	default:

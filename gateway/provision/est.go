@@ -8,7 +8,7 @@ import (
 // caCerts answers alike for every profile, whether or not there is one: anyone may ask.
 func (s *Server) caCerts(*call) (*answer, error) {
 	var all [][]byte
-	for _, authority := range s.Desk.Authority.Certificates() {
+	for _, authority := range s.Desk.Authority.Current().Certificates() {
 		all = append(all, authority.Raw)
 	}
 	return inCerts(all...)
@@ -28,7 +28,7 @@ func (s *Server) simpleEnroll(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.Subject = subjectOf(der).String()
+	r.Subject, c.serial = subjectOf(der).String(), r.Unit.Serial
 	g, err := s.Desk.Enroll(c.Context(), r)
 	if err != nil {
 		return nil, err
@@ -47,6 +47,7 @@ func (s *Server) serverKeyGen(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.serial = r.Unit.Serial
 	g, err := s.Desk.Enroll(c.Context(), r)
 	if err != nil {
 		return nil, err

@@ -44,6 +44,7 @@ func (s *Server) jsonEnroll(c *call) (*answer, error) {
 	if err := e.request(&r); err != nil {
 		return nil, err
 	}
+	c.serial = r.Unit.Serial
 	g, err := s.Desk.Enroll(c.Context(), r)
 	if err != nil {
 		return nil, err
@@ -73,7 +74,7 @@ func (s *Server) answer(c *call, status int, claim *Claim, private []byte) (*ans
 	key := claim.Device
 	out.Device.Project, out.Device.Location, out.Device.Registry = key.Project, key.Location, key.Registry
 	out.Device.Device, out.Device.Number, out.Device.Name = key.Device, claim.Number, key.String()
-	for _, authority := range s.Desk.Authority.Certificates() {
+	for _, authority := range s.Desk.Authority.Current().Certificates() {
 		out.CACertificates = append(out.CACertificates, armour("CERTIFICATE", authority.Raw))
 	}
 	if private != nil {

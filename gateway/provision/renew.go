@@ -46,7 +46,7 @@ func (d *Desk) self(ctx context.Context, presented Presented) (*Claim, error) {
 	if own == nil {
 		return nil, refuse(NoCertificate, "no client certificate")
 	}
-	if err := d.Authority.Verify(presented, d.now()); err != nil {
+	if err := d.Authority.Current().Verify(presented, d.now()); err != nil {
 		return nil, refuse(NoCertificate, "not a device's certificate, or one that has expired: %s", printable(err.Error(), maxSubject))
 	}
 	claim, err := d.Store.ClaimOf(ctx, sha256.Sum256(own.Raw))

@@ -127,9 +127,9 @@ func TestP15_WhatIsNoDevicesCertificate(t *testing.T) {
 	g := c.granted(c.request("SN-0001", newKey(t)))
 	other := newCounter(t, nil)
 	for what, p := range map[string]provision.Presented{
-		"none": {}, "a bootstrap certificate": c.by, "the authority": presented(t, c.Authority.Certificate.Raw),
+		"none": {}, "a bootstrap certificate": c.by, "the authority": presented(t, c.Authority.Current().Certificate.Raw),
 		"another gateway's": presented(t, other.granted(other.request("SN-0001", newKey(t))).Claim.Certificate),
-		"signed in vain":    presented(t, issued(t, c.Authority, "d-SN-0001").Certificate[0]),
+		"signed in vain":    presented(t, issued(t, c.Authority.Current(), "d-SN-0001").Certificate[0]),
 	} {
 		claim, err := c.Self(t.Context(), p)
 		if claim != nil {
@@ -154,12 +154,12 @@ func TestP15_WhatIsNoDevicesCertificate(t *testing.T) {
 func TestAnAuthorityBefore(t *testing.T) {
 	c := newCounter(t, nil)
 	g := c.granted(c.request("SN-0001", newKey(t)))
-	before := c.Authority
+	before := c.Authority.Current()
 	c.Authority = newDevices(t)
 	c.notRenewed("without", g, newKey(t), provision.NoCertificate)
-	c.Authority.Before = append(c.Authority.Before, before.Certificate)
+	c.Authority.Current().Before = append(c.Authority.Current().Before, before.Certificate)
 	next := c.renewed(g, newKey(t))
-	if err := c.Authority.Verify(presented(t, next.Claim.Certificate), time.Now()); err != nil {
+	if err := c.Authority.Current().Verify(presented(t, next.Claim.Certificate), time.Now()); err != nil {
 		t.Error(err)
 	}
 }

@@ -28,16 +28,18 @@ type Server struct {
 	// Where devices connect that have their credential.
 	MQTT, HTTP Endpoint
 
+	Audit   Recorder        // is told of refusals, by Run; nil: nobody is
 	Metrics *RequestMetrics // nil counts nothing
 	Log     *zap.Logger     // nil discards
 
 	// Who floods it with a leaked bootstrap key does not keep devices from renewing.
 	boards, renewals *room
+	tallies          tallies
 }
 
 // NewServer returns a server that grants what the desk does.
 func NewServer(d *Desk) *Server {
-	return &Server{Desk: d, Log: zap.NewNop(), boards: newRoom(), renewals: newRoom()}
+	return &Server{Desk: d, Log: zap.NewNop(), boards: newRoom(), renewals: newRoom(), tallies: tallies{wake: make(chan struct{}, 1)}}
 }
 
 // call is one request.
@@ -45,6 +47,7 @@ type call struct {
 	*http.Request
 	id      string // as the answer, the log and the audit record name it
 	profile string
+	serial  string // canonical, of who asks; "": it has not said
 	by      Presented
 	claim   *Claim // of devices: what names the certificate
 	body    []byte
@@ -98,6 +101,9 @@ func (s *Server) serve(w http.ResponseWriter, c *call, at *route) (*answer, erro
 	c.by = Present(c.TLS.PeerCertificates)
 	if err := s.admit(c, at.policy); err != nil {
 		return nil, err
+	}
+	if c.claim != nil { // the path of a renewal may name any profile
+		c.profile, c.serial = c.claim.Profile, c.claim.Unit.Serial
 	}
 	if at.body == "" {
 		return at.serve(s, c)
@@ -161,12 +167,25 @@ func media(h http.Header, want string) error {
 	return nil
 }
 
-// note logs a refusal. The audit log has what changed a claim.
+// note counts and logs a refusal. Of a flood the log has some, and the audit log how
+// many there were.
 func (s *Server) note(c *call, of operation, why *Refusal) {
+	profile := c.profile
+	switch why.Code {
+	case NoCertificate, UnknownProfile, notServed, wrongMethod: // there may be no such profile
+		profile = ""
+	}
+	logged, silent := s.tallies.add(kind{profile, why.Code}, refusalOf(profile, c.serial, c.id, c.from(), why), s.Desk.now())
+	if !logged {
+		return
+	}
 	detail := printable(why.Detail, maxDetail)
 	fields := []zap.Field{
 		zap.String("operation", string(of)), zap.String("code", string(why.Code)), zap.String("detail", detail),
-		zap.String("profile", c.profile), zap.String("requestId", c.id), zap.String("from", c.RemoteAddr),
+		zap.String("profile", c.profile), zap.String("serial", c.serial), zap.String("requestId", c.id), zap.String("from", c.RemoteAddr),
+	}
+	if silent > 0 {
+		fields = append(fields, zap.Int("unlogged", silent))
 	}
 	if statusOf(why.Code) >= http.StatusInternalServerError {
 		s.Log.Error("a board could not be answered", append(fields, zap.Error(why.Cause))...)
