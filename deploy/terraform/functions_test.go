@@ -23,7 +23,7 @@ func functions() map[string]function.Function {
 		"tostring": stdlib.MakeToFunc(cty.String), "tonumber": stdlib.MakeToFunc(cty.Number),
 		"regex": stdlib.RegexFunc, "regexall": stdlib.RegexAllFunc, "trimsuffix": stdlib.TrimSuffixFunc,
 		"format": stdlib.FormatFunc, "coalesce": stdlib.CoalesceFunc, "length": stdlib.LengthFunc,
-		"dirname": text(func(s string) (string, error) { return path.Dir(s), nil }),
+		"dirname":  text(func(s string) (string, error) { return path.Dir(s), nil }),
 		"basename": text(func(s string) (string, error) { return path.Base(s), nil }),
 		"file": text(func(name string) (string, error) {
 			src, err := os.ReadFile(name)

@@ -83,6 +83,9 @@ func say(b *hclsyntax.Body, ctx *hcl.EvalContext) (body, error) {
 		said.attributes[name] = value
 	}
 	for _, inner := range b.Blocks {
+		if inner.Type == "lifecycle" {
+			continue
+		}
 		name, content, times := inner.Type, inner.Body, 1
 		if name == "dynamic" {
 			over, diags := content.Attributes["for_each"].Expr.Value(ctx)
