@@ -22,6 +22,7 @@ import (
 	"iotbridge/gateway/provision"
 	"iotbridge/gateway/pubsub"
 	"iotbridge/gateway/registry"
+	"iotbridge/internal/watched"
 )
 
 // assembly is a gateway and what it stands on.
@@ -45,7 +46,7 @@ type assembly struct {
 	operatorsFile *operators.File
 
 	provisioning *provision.Server // nil: nobody is provisioned
-	authority    *provision.Authority
+	authority    *watched.File[*provision.Authority]
 	hooks        *provision.Hooks
 	signer       io.Closer // of the authority of devices; nil: nothing to close
 }

@@ -67,7 +67,7 @@ func (a *assembly) tellExpiry(r prometheus.Registerer) {
 		tell("api", a.apiIdentity.ends)
 	}
 	if a.authority != nil {
-		tell("provision", func() time.Time { return a.authority.Certificate.NotAfter })
+		tell("provision", func() time.Time { return a.authority.Current().Certificate.NotAfter })
 	}
 }
 

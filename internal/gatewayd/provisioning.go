@@ -19,6 +19,7 @@ import (
 
 	"iotbridge/gateway/provision"
 	"iotbridge/gateway/provision/kms"
+	"iotbridge/internal/watched"
 )
 
 // Provisioning is how boards that have only a bootstrap certificate become devices.
@@ -78,16 +79,9 @@ func (a *assembly) openProvisioning(ctx context.Context, reg prometheus.Register
 	if s.ProvisionCA == "" {
 		return nil
 	}
-	all, err := certificates(s.ProvisionCA)
+	authority, err := a.openAuthority(ctx, s.ProvisionCA, s.ProvisionCAKey)
 	if err != nil {
-		return fmt.Errorf("provision-ca: %w", err)
-	}
-	authority := &provision.Authority{Purpose: provision.ForDevice, Certificate: all[0], Before: all[1:]}
-	if authority.Signer, err = a.openAuthorityKey(ctx, s.ProvisionCAKey); err != nil {
-		return fmt.Errorf("provision-ca-key: %w", err)
-	}
-	if err := authority.Fault(time.Now()); err != nil {
-		return fmt.Errorf("provision-ca: %w", err)
+		return err
 	}
 	a.hooks = &provision.Hooks{Private: s.ProvisionWebhookPrivate}
 	if s.ProvisionWebhookCA != "" {
@@ -97,6 +91,7 @@ func (a *assembly) openProvisioning(ctx context.Context, reg prometheus.Register
 	}
 	desk := &provision.Desk{Store: a.store.Provisioning(), Authority: authority, Hooks: a.hooks, Metrics: provision.NewMetrics(reg), Log: a.log}
 	a.provisioning, a.authority = provision.NewServer(desk), authority
+	a.provisioning.Audit = a.store
 	a.provisioning.Metrics, a.provisioning.Log = provision.NewRequestMetrics(reg), a.log
 	a.provisioning.HTTP = told(s.ProvisionHTTPS, s.HTTPS)
 	if s.serves("mqtt") {
@@ -105,16 +100,41 @@ func (a *assembly) openProvisioning(ctx context.Context, reg prometheus.Register
 	return nil
 }
 
-// openAuthorityKey opens the key of an authority; what is to be closed is closed with
-// the assembly.
-func (a *assembly) openAuthorityKey(ctx context.Context, where string) (crypto.Signer, error) {
-	if name, ok := strings.CutPrefix(where, "kms:"); ok {
+// openAuthority reads the authority of devices. As with a server's certificate, the file
+// is read again when it changes, and its key with it; while one of them is replaced and
+// the other not yet, the authority before stays in force. A key in a KMS is opened once,
+// and closed with the assembly.
+func (a *assembly) openAuthority(ctx context.Context, file, key string) (*watched.File[*provision.Authority], error) {
+	open := func() (crypto.Signer, error) { return readKey(key) }
+	if name, ok := strings.CutPrefix(key, "kms:"); ok {
 		signer, err := kms.Open(ctx, name)
-		if err == nil {
-			a.signer = signer
+		if err != nil {
+			return nil, fmt.Errorf("provision-ca-key: %w", err)
 		}
-		return signer, err
+		a.signer = signer
+		open = func() (crypto.Signer, error) { return signer, nil }
 	}
+	authority, err := watched.Open(file, func(text []byte) (*provision.Authority, error) { return parseAuthority(text, open) })
+	if err != nil {
+		return nil, fmt.Errorf("provision-ca: %w", err)
+	}
+	return authority, nil
+}
+
+func parseAuthority(text []byte, key func() (crypto.Signer, error)) (*provision.Authority, error) {
+	all, err := certificates(text)
+	if err != nil {
+		return nil, err
+	}
+	authority := &provision.Authority{Purpose: provision.ForDevice, Certificate: all[0], Before: all[1:]}
+	if authority.Signer, err = key(); err != nil {
+		return nil, fmt.Errorf("provision-ca-key: %w", err)
+	}
+	return authority, authority.Fault(time.Now())
+}
+
+// readKey reads a key that nobody else may read.
+func readKey(where string) (crypto.Signer, error) {
 	f, err := os.Open(where)
 	if err != nil {
 		return nil, err
@@ -160,24 +180,20 @@ func parseKey(text []byte, file string) (crypto.Signer, error) {
 	return nil, wrong
 }
 
-// certificates are those of a file in PEM.
-func certificates(file string) (all []*x509.Certificate, err error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
+// certificates are those of a text in PEM.
+func certificates(text []byte) (all []*x509.Certificate, err error) {
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "CERTIFICATE" {
-			return nil, fmt.Errorf("%s: want certificates alone, it has a %s too", file, block.Type)
+			return nil, fmt.Errorf("want certificates alone, it has a %s too", block.Type)
 		}
 		c, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
+			return nil, err
 		}
 		all = append(all, c)
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("%s: no certificate in PEM", file)
+		return nil, errors.New("no certificate in PEM")
 	}
 	return all, nil
 }

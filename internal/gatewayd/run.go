@@ -79,6 +79,10 @@ func (a *assembly) halls() []part {
 	if a.apiTLS != nil {
 		watch(a.apiIdentity.Watch)
 	}
+	if a.provisioning != nil {
+		parts = append(parts, a.provisioning.Run)
+		watch(a.authority.Watch)
+	}
 	return parts
 }
 
