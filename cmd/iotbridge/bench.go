@@ -16,11 +16,15 @@ import (
 
 // benchCommand measures parts of the system under load.
 type benchCommand struct {
-	Gateway benchGateway `cmd:"" help:"Load an MQTT server with devices, and measure it."`
-	Serve   benchServe   `cmd:"" hidden:"" help:"Serve what a bench needs, as standard input says."`
+	Gateway   benchGateway   `cmd:"" help:"Load an MQTT server with devices, and measure it."`
+	Provision benchProvision `cmd:"" help:"Let boards enrol, and measure it against the handshakes and signatures alone."`
+	Serve     benchServe     `cmd:"" hidden:"" help:"Serve what a bench needs, as standard input says."`
 }
 
-// benchServe is started by benchGateway.
+// benchServes are the arguments by which this program is started again.
+var benchServes = []string{"bench", "serve", "--log-level", "error"}
+
+// benchServe is started by the others.
 type benchServe struct{}
 
 // Run serves until standard input ends.
@@ -107,7 +111,7 @@ func (c *benchGateway) measure(ctx context.Context, load loadtest.Load) (floor, 
 	if load.Devices, err = loadtest.NewFleet(rig.Registry, "bench", c.Devices); err != nil {
 		return nil, nil, err
 	}
-	return rig.Compare(ctx, []string{"bench", "serve", "--log-level", "error"}, load)
+	return rig.Compare(ctx, benchServes, load)
 }
 
 // target loads any server.

@@ -11,6 +11,9 @@
 // however late the PUBACK came. A server that falls behind so shows it. Only a
 // device with 32 messages without PUBACK leaves one out; those are counted.
 //
+// Boards without keys are another load: each asks once for its credential, on a
+// connection of its own, so many at a time.
+//
 // The client speaks in bytes that were made beforehand, so that it takes less of a
 // machine that it shares with the server. What it takes is part of the result: above
 // the server's share it measures itself.

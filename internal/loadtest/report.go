@@ -22,23 +22,22 @@ type Report struct {
 
 // NewReport begins a report: how busy the machine is already is part of it.
 func NewReport() *Report {
-	r := &Report{CPUs: runtime.NumCPU()}
-	r.busy()
-	return r
+	return &Report{CPUs: runtime.NumCPU(), Busy: appendBusy(nil)}
 }
 
 // End completes it. floor may be nil.
 func (r *Report) End(floor, ours *Result) {
 	r.Floor, r.Ours, r.Figures = floor, ours, Figures(floor, ours)
-	r.busy()
+	r.Busy = appendBusy(r.Busy)
 }
 
-// busy notes the load average, where it is known.
-func (r *Report) busy() {
+// appendBusy notes the load average, where it is known.
+func appendBusy(to []string) []string {
 	text, err := os.ReadFile("/proc/loadavg")
 	if one, _, ok := bytes.Cut(text, []byte(" ")); err == nil && ok {
-		r.Busy = append(r.Busy, string(one))
+		return append(to, string(one))
 	}
+	return to
 }
 
 // JSON writes it for programs.

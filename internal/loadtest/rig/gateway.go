@@ -34,11 +34,16 @@ func serveGateway(ctx context.Context, l net.Listener, dir string, c site.Certif
 	if err := errors.Join(register(ctx, store, t), writeKeys(keys)); err != nil {
 		return err
 	}
-	var s gatewayd.Settings
-	_, err := config.Program{Name: "gateway", EnvPrefix: "GATEWAY"}.Parse(&s, []string{
+	return runGateway(ctx, []string{
 		"--project=" + t.Registry.Project, "--location=" + t.Registry.Location, "--protocols=mqtt", "--store=" + store,
 		"--tls-cert=" + c.File, "--tls-key=" + c.Key, "--attestation-key=" + keys,
-	})
+	}, t.PubSub, gatewayd.Listeners{MQTT: []net.Listener{l}}, ready, log)
+}
+
+// runGateway is the gateway with these settings. ready is called once it is.
+func runGateway(ctx context.Context, args []string, pubsub string, listeners gatewayd.Listeners, ready func() error, log *zap.Logger) error {
+	var s gatewayd.Settings
+	_, err := config.Program{Name: "gateway", EnvPrefix: "GATEWAY"}.Parse(&s, args)
 	if err != nil {
 		return err
 	}
@@ -46,7 +51,8 @@ func serveGateway(ctx context.Context, l net.Listener, dir string, c site.Certif
 	if err != nil {
 		return err
 	}
-	s.PubSub, s.Listeners = t.PubSub, gatewayd.Listeners{MQTT: []net.Listener{l}, Ops: operations}
+	s.PubSub, s.Listeners = pubsub, listeners
+	s.Listeners.Ops = operations
 	memlimit.Set(log)
 	memlimit.CollectAt(gatewayd.Garbage)
 	metrics := ops.NewRegistry()

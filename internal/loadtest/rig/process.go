@@ -21,6 +21,11 @@ type Task struct {
 	Registry gateway.RegistryKey `json:"registry"`
 	Devices  []loadtest.Device   `json:"devices,omitempty"`
 	PubSub   string              `json:"pubsub,omitempty"` // where the gateway publishes
+
+	Boards    []string `json:"boards,omitempty"`    // serials that may become devices
+	Bootstrap []byte   `json:"bootstrap,omitempty"` // DER of the certificate that they share
+	AtOnce    int      `json:"atOnce,omitempty"`    // boards that ask at a time
+	Store     string   `json:"store,omitempty"`     // postgres://…; "": SQLite
 }
 
 // Part is what a process serves.
@@ -31,6 +36,9 @@ const (
 	Bare    Part = "bare"
 	Gateway Part = "gateway"
 	PubSub  Part = "pubsub"
+
+	Signer    Part = "signer"
+	Provision Part = "provision"
 )
 
 // place is where a part serves.

@@ -30,7 +30,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, log *zap.Logger) er
 	if err := json.Unmarshal(line, &t); err != nil {
 		return fmt.Errorf("not a task: %w", err)
 	}
-	if err := loadtest.NeedFiles(len(t.Devices)); err != nil {
+	if err := loadtest.NeedFiles(len(t.Devices) + t.AtOnce); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -58,7 +58,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, log *zap.Logger) er
 	}
 	defer l.Close()
 	ready := func() error {
-		line, t.Devices = nil, nil
+		line, t.Devices, t.Boards = nil, nil, nil
 		debug.FreeOSMemory()
 		return json.NewEncoder(out).Encode(place{l.Addr().String(), string(authority)})
 	}
@@ -73,6 +73,10 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, log *zap.Logger) er
 		return serveGateway(ctx, l, dir, certificate, t, ready, log)
 	case PubSub:
 		return servePubSub(ctx, l, ready)
+	case Signer:
+		return serveSigner(ctx, l, dir, certificate, t, ready)
+	case Provision:
+		return serveProvision(ctx, l, dir, certificate, t, ready, log)
 	}
 	return fmt.Errorf("%q is no part", t.Part)
 }
