@@ -28,6 +28,7 @@ type enrolBed struct {
 	https  *relay
 	mqtt   *relay
 	api    *relay
+	ops    string // the gateway's
 	gate   *process
 	logs   []*said // of every process
 	boards int
@@ -262,6 +263,7 @@ func (b *enrolBed) serve() {
 	b.mqtt.point(at["MQTT listener"])
 	b.https.point(at["device HTTPS listener"])
 	b.api.point(at["operators' listeners"])
+	b.ops = at["operations listener"]
 }
 
 // killGateway is kill -9.

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"runtime"
-	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -123,28 +122,23 @@ func (c enrolCase) enrol(b *enrolBed) (reached bool) {
 	b.t.Helper()
 	d := b.board()
 	ever := map[string]*ecdsa.PrivateKey{}
-	var hits atomic.Int32
+	var at trigger
 	armed := make(chan *process, 1)
-	disarm := c.arm(b, d.dir, func() bool {
+	disarm := c.arm(b, d.dir, at.goesOff(func() (cut bool) {
 		p := <-armed
-		armed <- p
-		if hits.Add(1) == 1 {
-			switch c.victim {
-			case theAgent:
-				p.kill()
-			case theGateway:
-				b.killGateway()
-			case theAnswer:
-				return true
-			}
+		switch c.victim {
+		case theAgent:
+			p.kill()
+		case theGateway:
+			b.killGateway()
 		}
-		return false
-	})
+		return c.victim == theAnswer
+	}))
 	p := d.agent("provision", "--once")
 	armed <- p
 	<-p.ended
 	disarm()
-	if c.victim == theGateway && hits.Load() > 0 {
+	if reached = at.close(); reached && c.victim == theGateway {
 		b.serve()
 	}
 	keys, _, _ := d.owned()
@@ -153,7 +147,7 @@ func (c enrolCase) enrol(b *enrolBed) (reached bool) {
 	d.enrolled()
 	d.tidied()
 	d.settled(before, ever)
-	return hits.Load() > 0
+	return reached
 }
 
 // tidied has the agent work for a moment when a request was left behind that is answered.

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 )
@@ -65,24 +64,19 @@ func (c enrolCase) renew(b *enrolBed, again bool) (reached bool) {
 	d.enrolled()
 	d.due()
 	ever, before, certificate := d.owned()
+	var at trigger
 	hit, armed := make(chan struct{}), make(chan *process, 1)
-	var once sync.Once
-	disarm := c.arm(b, d.dir, func() (cut bool) {
+	disarm := c.arm(b, d.dir, at.goesOff(func() (cut bool) {
+		defer close(hit)
 		p := <-armed
-		armed <- p
-		once.Do(func() {
-			switch c.victim {
-			case theAgent:
-				p.kill()
-			case theGateway:
-				b.killGateway()
-			case theAnswer:
-				cut = true
-			}
-			close(hit)
-		})
-		return cut
-	})
+		switch c.victim {
+		case theAgent:
+			p.kill()
+		case theGateway:
+			b.killGateway()
+		}
+		return c.victim == theAnswer
+	}))
 	p := d.agent("run")
 	armed <- p
 	d.until("renewed, or disturbed", func() bool {
@@ -97,12 +91,8 @@ func (c enrolCase) renew(b *enrolBed, again bool) (reached bool) {
 		p.kill()
 	}
 	disarm()
-	select {
-	case <-hit:
-		if reached = true; c.victim == theGateway {
-			b.serve()
-		}
-	default:
+	if reached = at.close(); reached && c.victim == theGateway {
+		b.serve()
 	}
 	keys, _, _ := d.owned()
 	maps.Copy(ever, keys)

@@ -14,12 +14,38 @@ import (
 )
 
 // step is a moment that comes again when the same is done again. arm has hit called at
-// it, once, and returns what ends the watch; what hit returns says whether what was under
+// it, and returns what ends the watch; what hit returns says whether what was under
 // way is cut off there.
 type step struct {
 	name    string
 	instant *instant // nil: it is none of a connection
 	arm     func(b *enrolBed, dir string, hit func() (cut bool)) (disarm func())
+}
+
+// trigger goes off once, and not any more when it is closed.
+type trigger struct {
+	mu          sync.Mutex
+	hit, closed bool
+}
+
+func (t *trigger) goesOff(do func() (cut bool)) func() bool {
+	return func() bool {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.hit || t.closed {
+			return false
+		}
+		t.hit = true
+		return do()
+	}
+}
+
+// close says whether it has gone off; what it did is done then.
+func (t *trigger) close() (hit bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = true
+	return t.hit
 }
 
 // steps are those of what do does: each record of each connection, before it and half of
