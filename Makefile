@@ -138,6 +138,10 @@ drain-test: ## seven days of readings drain in 20 minutes within 30 MiB, behind 
 sql: ## every SQL text through the real GoogleSQL analyzer (its first build takes minutes and 7 GB)
 	cd internal/tools/googlesql && $(GO) test ./...
 
+.PHONY: k8s-test
+k8s-test: ## deploy/k8s through a real API server (needs etcd; its first build takes minutes)
+	cd internal/tools/kubernetes && $(GO) test -count=1 ./...
+
 .PHONY: vuln
 vuln: ## known vulnerabilities in what we call (needs the network)
 	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
