@@ -1,27 +1,39 @@
 package main
 
 import (
+	"bytes"
+	"crypto"
+	"crypto/rand"
 	"crypto/sha256"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
+	"encoding/json"
 	"encoding/pem"
+	"io"
+	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"iotbridge/gateway/provision"
+	"iotbridge/internal/site"
 )
 
 func TestProvisionScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/provision",
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"await": await,
-			"site":  siteField,
-			"mode":  modeOf,
-			"chain": chain,
-			"sum":   sumOf,
+			"await":  await,
+			"site":   siteField,
+			"mode":   modeOf,
+			"chain":  chain,
+			"sum":    sumOf,
+			"enroll": enrollAs,
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -63,6 +75,45 @@ func chain(ts *testscript.TestScript, neg bool, args []string) {
 func sumOf(ts *testscript.TestScript, _ bool, args []string) {
 	sum := sha256.Sum256(certificateOf(ts, args[0]).Raw)
 	ts.Setenv(args[1], hex.EncodeToString(sum[:]))
+}
+
+// enrollAs asks the gateway as a board does, with the key in a file, which is made if it is
+// not there: enroll DIR PROFILE SERIAL KEY STATUS.
+func enrollAs(ts *testscript.TestScript, _ bool, args []string) {
+	s, err := site.Read(ts.MkAbs(args[0]))
+	ts.Check(err)
+	var signer crypto.Signer
+	if path := ts.MkAbs(args[3]); fileIsThere(path) {
+		signer, err = provision.OpenSigner(path)
+	} else {
+		signer, err = provision.NewSigner(path)
+	}
+	ts.Check(err)
+	request, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, signer)
+	ts.Check(err)
+	body, err := json.Marshal(map[string]any{
+		"identifiers": map[string]any{"serialNumber": args[2]},
+		"csr":         string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: request})),
+	})
+	ts.Check(err)
+	own, err := tls.LoadX509KeyPair(s.BootstrapCert, s.BootstrapKey)
+	ts.Check(err)
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM([]byte(ts.ReadFile(s.CA)))
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{Certificates: []tls.Certificate{own}, RootCAs: roots}}}
+	answer, err := client.Post("https://"+s.DeviceHTTPS+"/v1/provisioning/"+args[1]+":enroll", "application/json", bytes.NewReader(body))
+	ts.Check(err)
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	ts.Check(err)
+	if strconv.Itoa(answer.StatusCode) != args[4] {
+		ts.Fatalf("%s is answered %s %s, want %s", args[2], answer.Status, text, args[4])
+	}
+}
+
+func fileIsThere(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 func TestTheBarTellsHowLong(t *testing.T) {
