@@ -48,13 +48,13 @@ type reasonLine struct {
 }
 
 type gatewayLine struct {
-	Pulse
+	gateway.Pulse
 	Rate float64
 }
 
 type registryLine struct {
 	Name  string
-	Tally Tally
+	Tally gateway.Tally
 }
 
 // plot is a line over time.
@@ -96,7 +96,7 @@ func (c *Console) overviewEvents(ctx context.Context) ([]event, error) {
 // the page was asked before.
 func (c *Console) survey(ctx context.Context) (*overview, error) {
 	o := &overview{}
-	var pulses []Pulse
+	var pulses []gateway.Pulse
 	var minutes []Minute
 	var flowErr error
 	g, ctx := errgroup.WithContext(ctx)
@@ -122,14 +122,14 @@ func (c *Console) survey(ctx context.Context) (*overview, error) {
 	return o, nil
 }
 
-func (o *overview) fill(pulses []Pulse, minutes []Minute, known bool) {
+func (o *overview) fill(pulses []gateway.Pulse, minutes []Minute, known bool) {
 	for _, r := range o.Registries {
 		o.Tiles.Devices += r.Tally.Devices
 		o.Tiles.Connected += r.Tally.Connected
 	}
 	refused := map[string]uint64{}
 	for _, p := range pulses {
-		line := gatewayLine{p, p.rate()}
+		line := gatewayLine{p, rate(p.Recent)}
 		o.Gateways = append(o.Gateways, line)
 		o.Tiles.In += line.Rate
 		for reason, n := range p.Refused {
@@ -164,32 +164,15 @@ func (o *overview) fill(pulses []Pulse, minutes []Minute, known bool) {
 
 // tallies are of all registries here.
 func (c *Console) tallies(ctx context.Context) (list []registryLine, err error) {
-	names, err := c.registries(ctx)
-	if err != nil {
-		return nil, err
+	all, err := c.Fleet.Tallies(ctx, c.Project, c.Location)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		list = append(list, registryLine{name, all[name]})
 	}
-	for _, name := range names {
-		t, err := c.Fleet.Tally(ctx, c.registryKey(name))
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, registryLine{name, t})
-	}
-	return list, nil
+	return list, err
 }
 
 func (c *Console) registryKey(name string) gateway.RegistryKey {
 	return gateway.RegistryKey{Project: c.Project, Location: c.Location, Registry: name}
-}
-
-// registries are the names of the first hundred. They are no secret of an operator's: a
-// page that shows them was allowed for the whole location.
-func (c *Console) registries(ctx context.Context) (names []string, err error) {
-	list, _, err := c.Manager.Admin.Registries(ctx, c.Project, c.Location, gateway.Page{Size: 100})
-	for _, r := range list {
-		names = append(names, r.Key.Registry)
-	}
-	return names, err
 }
 
 // flow is of the last minutes; an error says what there is instead.
@@ -207,11 +190,11 @@ func (c *Console) flow(ctx context.Context) ([]Minute, error) {
 }
 
 // rate is the messages a second between the last two points.
-func (p Pulse) rate() float64 {
-	if len(p.Recent) < 2 {
+func rate(recent []gateway.PulsePoint) float64 {
+	if len(recent) < 2 {
 		return 0
 	}
-	a, b := p.Recent[len(p.Recent)-2], p.Recent[len(p.Recent)-1]
+	a, b := recent[len(recent)-2], recent[len(recent)-1]
 	if took := b.At.Sub(a.At).Seconds(); took > 0 && b.Events >= a.Events {
 		return float64(b.Events-a.Events) / took
 	}
@@ -258,19 +241,19 @@ func lines(counts map[string]uint64) (rows []reasonLine) {
 }
 
 // together adds up the gateways' points, each taken to the quarter of a minute.
-func together(pulses []Pulse) (connections, in []Reading) {
+func together(pulses []gateway.Pulse) (connections, messages []Reading) {
 	const step = 15 * time.Second
-	open, rate := map[time.Time]float64{}, map[time.Time]float64{}
+	open, in := map[time.Time]float64{}, map[time.Time]float64{}
 	for _, p := range pulses {
 		for i, point := range p.Recent {
 			at := point.At.Truncate(step)
 			open[at] += float64(point.Connections)
 			if i > 0 {
-				rate[at] += Pulse{Recent: p.Recent[i-1 : i+1]}.rate()
+				in[at] += rate(p.Recent[i-1 : i+1])
 			}
 		}
 	}
-	return ordered(open), ordered(rate)
+	return ordered(open), ordered(in)
 }
 
 func ordered(points map[time.Time]float64) (list []Reading) {

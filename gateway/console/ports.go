@@ -9,98 +9,17 @@ import (
 
 // Fleet is what the gateways know together: one answer, whichever of them is asked.
 type Fleet interface {
-	// Tally counts a registry's devices.
-	Tally(ctx context.Context, key gateway.RegistryKey) (Tally, error)
+	// Tallies counts the devices of registries, by their names.
+	Tallies(ctx context.Context, project, location string) (map[string]gateway.Tally, error)
 	// Search returns a page of a registry's devices, and the token of the next.
-	Search(ctx context.Context, key gateway.RegistryKey, q Query, page gateway.Page) ([]Line, string, error)
-	// Session is how the device is connected now; nil: it is not.
-	Session(ctx context.Context, device uint64) (*Session, error)
-	// History is the device's latest sessions that have ended, newest first.
-	History(ctx context.Context, device uint64, most int) ([]Ended, error)
-	// Pulses are the counters of the gateways that are running.
-	Pulses(ctx context.Context) ([]Pulse, error)
+	Search(ctx context.Context, key gateway.RegistryKey, q gateway.DeviceQuery, page gateway.Page) ([]gateway.DeviceLine, string, error)
+	// Connections are the device's, newest first: the open one, and the latest that have
+	// ended. One that ended with its gateway has the reason "gateway_lost".
+	Connections(ctx context.Context, device uint64, most int) ([]gateway.Connection, error)
+	// Pulses are of the gateways that are running.
+	Pulses(ctx context.Context) ([]gateway.Pulse, error)
 	// Secret is 32 bytes under a name, the same for all gateways of a store and for ever.
 	Secret(ctx context.Context, name string) ([]byte, error)
-}
-
-// Tally is how many devices a registry has, and of which kinds.
-type Tally struct{ Devices, Connected, Silent, Blocked, Erroring int }
-
-// Query selects and orders devices.
-type Query struct {
-	Text string // in the name, or the number's beginning; "" is all
-	Kind Kind
-	Sort Sort
-	Desc bool
-}
-
-// Kind is which devices.
-type Kind string
-
-// The kinds. A device is silent when nothing came from it for SilentAfter, and erroring
-// when its last error is newer than its last event.
-const (
-	All       Kind = ""
-	Connected Kind = "connected"
-	Silent    Kind = "silent"
-	Blocked   Kind = "blocked"
-	Erroring  Kind = "erroring"
-)
-
-// SilentAfter is how long nothing comes from a device that is called silent.
-const SilentAfter = time.Hour
-
-// Sort is what devices are ordered by.
-type Sort string
-
-// The orders.
-const (
-	ByName      Sort = ""
-	ByNumber    Sort = "number"
-	ByLastEvent Sort = "event"
-	ByLastError Sort = "error"
-)
-
-// Line is a device in a list.
-type Line struct {
-	Name                            string
-	Number                          uint64
-	Connected, Blocked, IsGateway   bool
-	LastEvent, LastHeartbeat, Error time.Time // zero: none
-	ErrorText                       string
-	Keys                            int
-}
-
-// Session is an open connection of a device.
-type Session struct {
-	Instance string    // the gateway that has it
-	Since    time.Time // zero: not known
-	Address  string    // of the device, without its port; "": not known
-}
-
-// Ended is a session that has ended.
-type Ended struct {
-	Session
-	At     time.Time
-	Reason string // of the closed set of gateway_disconnects_total
-}
-
-// Pulse is a gateway's counters since it began.
-type Pulse struct {
-	Instance    string
-	Began, At   time.Time
-	Connections int
-	Events      uint64            // telemetry that devices sent and Pub/Sub confirmed, over all protocols
-	Refused     map[string]uint64 // connections, by reason
-	Holds       []string          // what /readyz says; none: it is ready
-	Recent      []Point           // of the last 15 minutes, oldest first
-}
-
-// Point is a moment of a gateway's life.
-type Point struct {
-	At          time.Time
-	Connections int
-	Events      uint64 // since it began
 }
 
 // Warehouse is what BigQuery knows. Its times are the readings' own unless they say

@@ -17,6 +17,11 @@ type bus interface {
 	run(ctx context.Context, g *errgroup.Group)
 	record(ctx context.Context, t *tx) error // what the transaction announces, inside of it
 	committed(notices []notice)
+	// holding is a query of the devices that are connected, as the column device; arg
+	// gives an argument its place.
+	holding(arg func(any) string) string
+	pulse(ctx context.Context, p gateway.Pulse) error
+	pulses(ctx context.Context) ([]gateway.Pulse, error)
 	close()
 }
 

@@ -3,6 +3,8 @@ package registry
 import (
 	"context"
 	"crypto/rand"
+	"maps"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -19,6 +21,7 @@ type localBus struct {
 	mu     sync.Mutex
 	epoch  int64 // the last one given, to whatever device
 	claims map[uint64]claim
+	beat   *gateway.Pulse // the latest
 }
 
 type claim struct {
@@ -93,4 +96,26 @@ func (b *localBus) Send(ctx context.Context, c gateway.Command) error {
 func (b *localBus) Answer(_ context.Context, command string, err error) error {
 	b.answered(command, err)
 	return nil
+}
+
+func (b *localBus) holding(arg func(any) string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return `SELECT value AS device FROM json_array_elements(` + arg(encode(slices.AppendSeq([]uint64{}, maps.Keys(b.claims)))) + `)`
+}
+
+func (b *localBus) pulse(_ context.Context, p gateway.Pulse) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.beat = &p
+	return nil
+}
+
+func (b *localBus) pulses(context.Context) ([]gateway.Pulse, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.beat == nil {
+		return nil, nil
+	}
+	return []gateway.Pulse{*b.beat}, nil
 }

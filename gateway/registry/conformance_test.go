@@ -60,6 +60,10 @@ var suite = []struct {
 	{"Profiles", profiles},
 	{"Entries", entries},
 	{"ClaimPages", claimPages},
+	{"Searches", searches},
+	{"SearchRefusals", searchRefusals},
+	{"Connections", connections},
+	{"Pulses", pulses},
 }
 
 // conform runs the suite; open opens another Store on the same data.

@@ -106,8 +106,8 @@ func numbersFromBefore(t *testing.T, address string, open func(*testing.T) *sql.
 		t.Fatal(err)
 	}
 	db := open(t)
-	for _, table := range []string{"numbers", "device_keys", "provision_claims", "provision_entries", "provision_profiles"} {
-		run(t, db, `DROP TABLE `+table)
+	for _, table := range []string{"numbers", "device_keys", "provision_claims", "provision_entries", "provision_profiles", "sessions", "pulses"} {
+		run(t, db, `DROP TABLE IF EXISTS `+table)
 	}
 	run(t, db, `DELETE FROM goose_db_version WHERE version_id > 1`)
 	if err := db.Close(); err != nil {

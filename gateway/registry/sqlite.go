@@ -84,7 +84,7 @@ func uri(file string) string { return "file:" + (&url.URL{Path: file}).EscapedPa
 
 // SQLite's spelling of what it has under other names; it locks no rows, for it has
 // one writer.
-var sqliteWords = strings.NewReplacer("$", "?", "json_array_elements_text(", "json_each(", "json_array_elements(", "json_each(", "::json", "",
+var sqliteWords = strings.NewReplacer("$", "?", "json_array_elements_text(", "json_each(", "json_array_elements(", "json_each(", "::json", "", "strpos(", "instr(",
 	toHold, "", toChange, "", toDelete, "")
 
 // spell remembers: there are as many queries as this package has texts.
