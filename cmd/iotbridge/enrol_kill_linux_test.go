@@ -37,7 +37,7 @@ func TestB69_B70_B74_KilledAtEachStepOfEnrolling(t *testing.T) {
 			reached[c.victim]++
 		}
 		if t.Failed() {
-			t.Fatalf("%s: %s", c.step.name, c.victim)
+			t.FailNow()
 		}
 	}
 	t.Logf("%d steps; of %d tries were reached: %v", len(all), kills, reached)
@@ -135,6 +135,11 @@ func (c enrolCase) enrol(b *enrolBed) (reached bool) {
 		return c.victim == theAnswer
 	}))
 	p := d.agent("provision", "--once")
+	defer func() {
+		if d.t.Failed() {
+			d.t.Logf("%s: %s; the agent said\n%s", c.step.name, c.victim, p.said)
+		}
+	}()
 	armed <- p
 	<-p.ended
 	disarm()

@@ -48,7 +48,7 @@ func TestB69_B70_KilledAtEachStepOfRenewing(t *testing.T) {
 			reached[c.victim]++
 		}
 		if t.Failed() {
-			t.Fatalf("%s: %s", c.step.name, c.victim)
+			t.FailNow()
 		}
 	}
 	t.Logf("%d steps in %v; of %d tries were reached: %v", len(all), took, kills, reached)
@@ -78,6 +78,11 @@ func (c enrolCase) renew(b *enrolBed, again bool) (reached bool) {
 		return c.victim == theAnswer
 	}))
 	p := d.agent("run")
+	defer func() {
+		if d.t.Failed() {
+			d.t.Logf("%s: %s; then the agent said\n%s", c.step.name, c.victim, p.said)
+		}
+	}()
 	armed <- p
 	d.until("renewed, or disturbed", func() bool {
 		select {
