@@ -63,7 +63,7 @@ func (a *asked) key(k *Known) *Refusal {
 
 // room is for new devices; those that have a claim have had theirs.
 func (a *asked) room(k *Known) *Refusal {
-	if k.Profile.MaxDevices > 0 && k.Devices >= k.Profile.MaxDevices && !k.Claim.granted() {
+	if k.Profile.MaxDevices > 0 && k.Profile.Devices >= k.Profile.MaxDevices && !k.Claim.granted() {
 		return full(&k.Profile)
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"slices"
 	"testing"
+	"time"
 
 	"iotbridge/gateway/provision"
 )
@@ -33,6 +34,23 @@ func (d *diary) Claim(ctx context.Context, profile, serial string) (*provision.C
 func (d *diary) Settle(ctx context.Context, profile string, u provision.Unit, spki [32]byte, decide func(provision.Known) (*provision.Change, error)) (*provision.Claim, error) {
 	d.asked = append(d.asked, "transaction")
 	return d.Store.Settle(ctx, profile, u, spki, decide)
+}
+
+// P3: what a full profile says does not depend on its lists.
+func TestP3_AFullProfileTellsNothingOfItsLists(t *testing.T) {
+	c := newCounter(t, func(p *provision.Profile) { p.Lists, p.MaxDevices = true, 1 })
+	c.enlist(provision.Allow, provision.Entry{Serial: "SN-0001"}, provision.Entry{Serial: "SN-FREE"})
+	c.enlist(provision.Deny, provision.Entry{Serial: "SN-DENIED"})
+	c.granted(c.request("SN-0001", newKey(t)))
+	d := &diary{Store: c.office}
+	c.Store = d
+	for _, serial := range []string{"SN-FREE", "SN-DENIED", "SN-UNKNOWN"} {
+		d.asked = nil
+		no := c.refused(serial, c.request(serial, newKey(t)), provision.ProfileFull)
+		if want := []string{"profile", "claim", "lists"}; no.RetryAfter != time.Hour || !slices.Equal(d.asked, want) {
+			t.Errorf("%s: %+v, %q", serial, no, d.asked)
+		}
+	}
 }
 
 // P3: no refusal costs more than another. What could be measured is what is done: an

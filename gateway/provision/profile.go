@@ -26,6 +26,7 @@ type Profile struct {
 
 	Revision int64     `json:"revision,omitzero"` // grows with each change; the store's
 	Updated  time.Time `json:"updated,omitzero"`
+	Devices  int       `json:"-"` // claimed or active in it; the store's
 }
 
 // Bootstrap is a certificate that may ask: one certificate, or an authority whose

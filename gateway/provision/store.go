@@ -40,7 +40,6 @@ type Known struct {
 	Claim    *Claim          // nil: none, or reset
 	Device   *gateway.Device // of the claim, also of one that was reset; nil: none, or deleted since
 	KeyOwner string          // another's serial, or device's name, that has the key already; "": nobody's
-	Devices  int             // claimed or active in the profile
 }
 
 // Listing is what the lists say of a unit.

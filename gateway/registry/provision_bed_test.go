@@ -108,7 +108,7 @@ func (b *board) decide(k provision.Known) (*provision.Change, error) {
 	switch {
 	case k.KeyOwner != "" || k.Listing.Denied:
 		return nil, errRefused
-	case k.Claim == nil && (k.Profile.MaxDevices == 0 || k.Devices < k.Profile.MaxDevices):
+	case k.Claim == nil && (k.Profile.MaxDevices == 0 || k.Profile.Devices < k.Profile.MaxDevices):
 		return b.change(), nil
 	case k.Claim != nil && k.Claim.SPKI == b.spki && k.Device != nil:
 		return nil, nil

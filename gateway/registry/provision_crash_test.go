@@ -148,8 +148,8 @@ func oneOrNone(t *testing.T, file string, answered map[string]bool) {
 		t.Errorf("%d claims, %d credentials, %d reset; in the audit log %v", claims, keys, reset, entries)
 	}
 	if _, err := p.Settle(ctx, crashProfile, provision.Unit{Serial: "ANY-UNIT"}, [32]byte{}, func(k provision.Known) (*provision.Change, error) {
-		if k.Devices != claims {
-			t.Errorf("%d devices are counted of %d", k.Devices, claims)
+		if k.Profile.Devices != claims {
+			t.Errorf("%d devices are counted of %d", k.Profile.Devices, claims)
 		}
 		return nil, errRefused
 	}); !errors.Is(err, errRefused) {

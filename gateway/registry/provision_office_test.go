@@ -181,7 +181,7 @@ func operatorsMoves(t *testing.T, w *world) {
 		}
 	}
 	if _, err := o.Settle(ctx, o.profile, b.Unit, b.spki, func(k provision.Known) (*provision.Change, error) {
-		if k.Claim == nil || k.Claim.State != provision.Approved || k.Devices != 0 {
+		if k.Claim == nil || k.Claim.State != provision.Approved || k.Profile.Devices != 0 {
 			t.Errorf("known: %+v", k)
 		}
 		return b.change(), nil

@@ -49,7 +49,7 @@ func (p *Provisioning) settle(ctx context.Context, t *tx, profile string, u prov
 	if err != nil {
 		return nil, err
 	}
-	known := provision.Known{Profile: of.Profile, Devices: of.devices}
+	known := provision.Known{Profile: of.Profile}
 	if known.Listing, err = t.listed(ctx, of.number, u); err != nil {
 		return nil, err
 	}

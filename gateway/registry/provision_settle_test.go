@@ -20,7 +20,7 @@ func settles(t *testing.T, w *world) {
 	change.Metadata, change.Claim.NotAfter = map[string]string{"batch": "7"}, fromYear(2030)
 	change.Claim.Device, change.Claim.Number, change.Claim.Profile = o.device("another"), 7, "another" // not the decision's
 	c, err := o.Settle(t.Context(), o.profile, b.Unit, b.spki, func(k provision.Known) (*provision.Change, error) {
-		if k.Claim != nil || k.Device != nil || k.KeyOwner != "" || k.Devices != 0 || k.Profile.ID != o.profile || k.Listing.Allowed {
+		if k.Claim != nil || k.Device != nil || k.KeyOwner != "" || k.Profile.Devices != 0 || k.Profile.ID != o.profile || k.Listing.Allowed {
 			t.Errorf("known of a new unit: %+v", k)
 		}
 		return change, nil

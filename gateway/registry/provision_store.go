@@ -62,8 +62,7 @@ func checkUnit(u provision.Unit) error {
 // profileRow is a profile with what only the store knows of it.
 type profileRow struct {
 	provision.Profile
-	number  int64
-	devices int
+	number int64
 }
 
 const profileColumns = `SELECT number, body, secret, revision, updated, devices FROM provision_profiles WHERE `
@@ -71,7 +70,7 @@ const profileColumns = `SELECT number, body, secret, revision, updated, devices 
 func scanProfile(row interface{ Scan(...any) error }) (*profileRow, error) {
 	var r profileRow
 	var secret string
-	err := row.Scan(&r.number, document{&r.Profile}, &secret, &r.Revision, moment{&r.Updated}, &r.devices)
+	err := row.Scan(&r.number, document{&r.Profile}, &secret, &r.Revision, moment{&r.Updated}, &r.Devices)
 	if r.Webhook != nil {
 		r.Webhook.Secret = secret
 	}
