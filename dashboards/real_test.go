@@ -17,6 +17,7 @@ import (
 
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 
+	"iotbridge/dashboards"
 	"iotbridge/internal/site"
 )
 
@@ -291,6 +292,13 @@ func expressions(t *testing.T) map[string]string {
 		for _, m := range promql.FindAllStringSubmatch(read(t, name), -1) {
 			out[m[1]] = name
 		}
+	}
+	all, err := dashboards.Expressions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range all {
+		out[e.Expr] = e.Dashboard + ", " + e.Panel
 	}
 	return out
 }

@@ -86,7 +86,11 @@ func TestEachAlertSaysWhatItIsAndWhereToLook(t *testing.T) {
 			if want := "dashboards/runbooks/" + name + ".md"; r.Annotations["runbook_url"] != want {
 				t.Errorf("%s leads to %q, want %s", name, r.Annotations["runbook_url"], want)
 			}
-			for _, key := range []string{"summary", "description", "dashboard_url"} {
+			uid, ok := strings.CutPrefix(r.Annotations["dashboard_url"], "d/")
+			if file := "grafana/" + strings.TrimPrefix(uid, "iotbridge-") + ".json"; !ok || !strings.Contains(read(t, file), `"uid": "`+uid+`"`) {
+				t.Errorf("%s leads to %q, which %s is not", name, r.Annotations["dashboard_url"], file)
+			}
+			for _, key := range []string{"summary", "description"} {
 				if r.Annotations[key] == "" {
 					t.Errorf("%s has no %s", name, key)
 				}
