@@ -51,7 +51,7 @@ func run(args []string) int {
 	if err := s.Fault(); err != nil {
 		return fault(2, err)
 	}
-	s.PubSub = gatewayd.PubSubFromEnv()
+	s.PubSub, s.BigQuery = gatewayd.PubSubFromEnv(), gatewayd.BigQueryFromEnv()
 	ctx, stop := signals.Context(context.Background())
 	defer stop()
 	if s.Check {

@@ -73,6 +73,8 @@ func (c *localCommand) gatewaySettings(s *site.Site) (settings gatewayd.Settings
 	s.CA = certificate.CA
 	settings.Project, settings.Location, settings.PubSub = s.Project, s.Location, s.PubSub
 	settings.Rates = c.Rates
+	settings.BigQuery = gatewayd.BigQuery{REST: s.BigQuery, Storage: s.BigQueryStorage}
+	settings.ConsoleTable, settings.ConsoleQuarantineTable, settings.ConsoleSubscription = s.Table, s.QuarantineTable, s.Subscription
 	settings.Store = "sqlite:" + filepath.Join(c.Data, "registry.db")
 	settings.TLSCert, settings.TLSKey, settings.AttestationKey = certificate.File, certificate.Key, s.AttestationKeys
 	if c.Provision {

@@ -38,7 +38,7 @@ type tiles struct {
 type alarm struct{ What, Why string }
 
 type reasons struct {
-	Caption, Link string
+	Caption, Of, Link string
 	Rows          []reasonLine
 }
 
@@ -129,7 +129,7 @@ func (o *overview) fill(pulses []gateway.Pulse, minutes []Minute, known bool) {
 	}
 	refused := map[string]uint64{}
 	for _, p := range pulses {
-		line := gatewayLine{p, rate(p.Recent)}
+		line := gatewayLine{p, rate(append(slices.Clip(p.Recent), gateway.PulsePoint{At: p.At, Connections: p.Connections, Events: p.Events}))}
 		o.Gateways = append(o.Gateways, line)
 		o.Tiles.In += line.Rate
 		for reason, n := range p.Refused {
@@ -140,8 +140,8 @@ func (o *overview) fill(pulses []gateway.Pulse, minutes []Minute, known bool) {
 		}
 	}
 	slices.SortFunc(o.Gateways, func(a, b gatewayLine) int { return cmp.Compare(a.Instance, b.Instance) })
-	o.Refused = reasons{Caption: "Connections refused, since each gateway began", Rows: lines(refused)}
-	o.Quarantined = reasons{Caption: "Quarantined in 15 minutes", Link: "/quarantine?reason=", Rows: lines(quarantined(minutes))}
+	o.Refused = reasons{Of: "Connections", Caption: "Connections refused, since each gateway began", Rows: lines(refused)}
+	o.Quarantined = reasons{Of: "Messages", Caption: "Quarantined in 15 minutes", Link: "/quarantine?reason=", Rows: lines(quarantined(minutes))}
 	for _, line := range o.Quarantined.Rows {
 		o.Tiles.Refused += int(line.Count)
 	}

@@ -50,9 +50,10 @@ type Server struct {
 	Instance string // this gateway's name on the bus
 	TLS      *tls.Config
 
-	Limits  Limits
-	Metrics *Metrics    // nil counts nothing
-	Log     *zap.Logger // nil discards
+	Limits    Limits
+	Chronicle *gateway.Chronicle // of connections; nil keeps none
+	Metrics   *Metrics           // nil counts nothing
+	Log       *zap.Logger        // nil discards
 
 	once     sync.Once
 	wrong    error

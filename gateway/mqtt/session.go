@@ -21,6 +21,7 @@ type session struct {
 	conn   *tls.Conn
 	in     *reader
 	own    *voice
+	began  time.Time
 	quiet  time.Duration      // without a packet, after which it ends
 	cancel context.CancelFunc // of what it asks the store
 	expiry *time.Timer
@@ -65,6 +66,8 @@ func (c *session) run(ctx, server context.Context) {
 	s.Metrics.Connections.Inc()
 	defer s.Metrics.Connections.Dec()
 	c.log(gateway.LogInfo, "connected")
+	c.began = time.Now()
+	c.chronicle("")
 	stop := context.AfterFunc(server, func() { c.end(stopping) })
 	c.end(c.read(ctx))
 	stop()
@@ -216,6 +219,19 @@ func (c *session) close(ctx context.Context) {
 	}
 	c.server.Metrics.Disconnects.WithLabelValues(string(why)).Inc()
 	c.log(level, "disconnected", zap.String("reason", string(why)))
+	c.chronicle(why)
+}
+
+// chronicle notes that the connection has begun, or why it has ended.
+func (c *session) chronicle(why gateway.Reason) {
+	if c.server.Chronicle == nil {
+		return
+	}
+	one := gateway.Connection{Device: c.own.device, Began: c.began, Instance: c.server.Instance, Address: address(c.conn.NetConn()), Reason: string(why)}
+	if why != "" {
+		one.Ended = time.Now()
+	}
+	c.server.Chronicle.Note(one)
 }
 
 // log writes what the device's log level, or else its registry's, lets through.

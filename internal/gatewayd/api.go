@@ -34,7 +34,7 @@ func (a *assembly) operatorsREST() http.Handler {
 // is answering.
 func (a *assembly) serveREST(ctx context.Context, l net.Listener, grace time.Duration) error {
 	server := &http.Server{
-		Handler:           a.operatorsREST(),
+		Handler:           a.operatorsPages(),
 		TLSConfig:         a.apiTLS.Clone(), // the server changes it
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,

@@ -15,6 +15,7 @@ import (
 
 	"iotbridge/gateway"
 	"iotbridge/gateway/auth"
+	"iotbridge/gateway/console"
 	"iotbridge/gateway/devicemanager"
 	"iotbridge/gateway/httpbridge"
 	"iotbridge/gateway/mqtt"
@@ -44,6 +45,9 @@ type assembly struct {
 	apiTLS        *tls.Config           // nil: in plaintext, on loopback
 	apiIdentity   certificate
 	operatorsFile *operators.File
+
+	chronicle *gateway.Chronicle
+	console   *console.Console // nil: nobody may operate
 
 	provisioning *provision.Server // nil: nobody is provisioned
 	authority    *watched.File[*provision.Authority]
@@ -102,6 +106,7 @@ func (a *assembly) open(ctx context.Context, reg prometheus.Registerer) (err err
 	if reg != nil {
 		a.publisher.Observe(reg)
 	}
+	a.chronicle = &gateway.Chronicle{Book: a.store.Book, Log: a.log}
 	a.bridge = &gateway.Bridge{
 		Directory: a.store, Mailbox: a.store, Bus: a.store, Verifier: &auth.Verifier{}, Publisher: a.publisher,
 		Instance: s.Name, Limiter: s.limiter(), Signer: signer, Log: a.log,
@@ -125,7 +130,7 @@ func (a *assembly) openDoors(reg prometheus.Registerer) {
 				// off: it gives a topic half of its room, and counts attributes too.
 				TotalInflight: s.MaxOutstandingMessages * 2 / 5, TotalBytes: s.MaxOutstandingBytes / 4, Grace: s.ShutdownGrace / 2,
 			},
-			Metrics: mqtt.NewMetrics(reg), Log: a.log,
+			Chronicle: a.chronicle, Metrics: mqtt.NewMetrics(reg), Log: a.log,
 		}
 	}
 	if s.serves("http") {
@@ -145,6 +150,7 @@ func (a *assembly) openDoors(reg prometheus.Registerer) {
 			Admin: admin{a.store, s.Project, s.Location}, Bus: a.store, Operators: a.operatorsFile,
 			Metrics: devicemanager.NewMetrics(reg), Log: a.log,
 		}
+		a.console = a.newConsole()
 	}
 }
 

@@ -39,8 +39,9 @@ const (
 
 // What this test's binary becomes, to be killed.
 const (
-	asGateway = "GATEWAYD_TEST_GATEWAY" // its arguments
-	asCloud   = "GATEWAYD_TEST_CLOUD"   // directory and address
+	asGateway  = "GATEWAYD_TEST_GATEWAY" // its arguments
+	asCloud    = "GATEWAYD_TEST_CLOUD"   // directory and address
+	gatewayLog = "GATEWAYD_TEST_LOG"     // a file: all is logged there, and not nothing
 )
 
 func TestMain(m *testing.M) {
@@ -85,13 +86,25 @@ func gatewayProcess(args []string) int {
 	if err == nil {
 		ctx, stop := signals.Context(context.Background())
 		defer stop()
-		err = gatewayd.Run(ctx, s, zap.NewNop(), ops.NewRegistry())
+		var log *zap.Logger
+		if log, err = logger(os.Getenv(gatewayLog)); err == nil {
+			err = gatewayd.Run(ctx, s, log, ops.NewRegistry())
+		}
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return 0
+}
+
+func logger(file string) (*zap.Logger, error) {
+	if file == "" {
+		return zap.NewNop(), nil
+	}
+	config := zap.NewDevelopmentConfig()
+	config.Encoding, config.OutputPaths = "json", []string{file}
+	return config.Build()
 }
 
 func cloudProcess(args []string) int {
@@ -118,6 +131,7 @@ type system struct {
 	publish   pubsubpb.PublisherClient
 	pull      pubsubpb.SubscriberClient
 	store     string
+	logs      string // file, of the next gateway in a process of its own; "": it logs nothing
 	files     site.Certificate
 	roots     *x509.CertPool
 	keys      *schema.Keyring

@@ -100,7 +100,7 @@ func (s *system) gatewayProcess(args ...string) *gate {
 	})
 	g.process = &exec.Cmd{
 		Path: os.Args[0], ExtraFiles: files, Stderr: os.Stderr,
-		Env: append(os.Environ(), asGateway+"="+strings.Join(s.args(args...), " "), "PUBSUB_EMULATOR_HOST="+s.pubsub),
+		Env: append(os.Environ(), asGateway+"="+strings.Join(s.args(args...), " "), "PUBSUB_EMULATOR_HOST="+s.pubsub, gatewayLog+"="+s.logs),
 	}
 	g.begin()
 	return g

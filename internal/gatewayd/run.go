@@ -50,6 +50,7 @@ func (a *assembly) doors(l Listeners) []part {
 	}
 	if a.api != nil {
 		parts = append(parts,
+			a.console.Run,
 			func(ctx context.Context) error { return a.serveREST(ctx, l.API, grace) },
 			func(ctx context.Context) error { return a.serveGRPC(ctx, l.GRPC, grace) })
 	}
@@ -65,7 +66,7 @@ func (a *assembly) stopping(ctx context.Context) error {
 
 // halls are what the doors hand on to, and the files that they read again.
 func (a *assembly) halls() []part {
-	parts := []part{a.publisher.Run, a.bridge.Run}
+	parts := []part{a.publisher.Run, a.bridge.Run, a.chronicle.Run}
 	watch := func(keep func(context.Context, *zap.Logger)) {
 		parts = append(parts, func(ctx context.Context) error {
 			keep(ctx, a.log)
@@ -91,7 +92,8 @@ func (a *assembly) cellar(l Listeners, reg *prometheus.Registry) []part {
 	server := &ops.Server{Listener: l.Ops, Metrics: reg, Ready: a.holds.Reasons, Pprof: a.settings.OpsPprof}
 	asking := func(ctx context.Context) error { return a.ask(ctx, a.store.Ping) }
 	counting := func(ctx context.Context) error { return a.countExpiring(ctx, a.store.Expiring) }
-	return []part{a.store.Run, asking, counting, server.Run}
+	beating := func(ctx context.Context) error { return a.beat(ctx, reg) }
+	return []part{a.store.Run, asking, counting, beating, server.Run}
 }
 
 // tell logs where the gateway serves.

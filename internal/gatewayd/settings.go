@@ -31,6 +31,10 @@ type Settings struct {
 	APITLSKey   string `name:"api-tls-key" type:"path" placeholder:"FILE" help:"Its key."`
 	APIClientCA string `name:"api-client-ca" type:"path" placeholder:"FILE" help:"Who issues operators' certificates."`
 
+	ConsoleTable           string `placeholder:"P.D.T" help:"Where readings are stored, for the console's plots. The console is served beside the REST API."`
+	ConsoleQuarantineTable string `placeholder:"P.D.T" help:"Where bad messages are, for the console."`
+	ConsoleSubscription    string `placeholder:"projects/P/subscriptions/S" help:"Through which messages come to that table: what of it is in quarantine may be replayed from the console."`
+
 	AttestationKey string `type:"path" placeholder:"FILE" help:"Keys that sign every message, 'key-id base64' a line; the first one signs. Read again when it changes."`
 
 	Provisioning `embed:""`
@@ -46,6 +50,7 @@ type Settings struct {
 	OpsPprof bool   `help:"Serve /debug/pprof off loopback too."`
 
 	PubSub    string    `kong:"-"` // a stand-in for the service, host:port in plaintext; "" is the service
+	BigQuery  BigQuery  `kong:"-"`
 	Listeners Listeners `kong:"-"`
 	Name      string    `kong:"-"` // of this gateway on the bus; "": the host's, made unique
 }
@@ -74,6 +79,14 @@ func (r Rates) limiter() *gateway.Limiter {
 type Listeners struct {
 	MQTT                  []net.Listener
 	HTTPS, API, GRPC, Ops net.Listener
+}
+
+// BigQuery is stand-ins for the service, host:port in plaintext; "" is the service.
+type BigQuery struct{ REST, Storage string }
+
+// BigQueryFromEnv reads the variables that Google's own tools know, and one like them.
+func BigQueryFromEnv() BigQuery {
+	return BigQuery{os.Getenv("BIGQUERY_EMULATOR_HOST"), os.Getenv("BIGQUERY_STORAGE_EMULATOR_HOST")}
 }
 
 // PubSubFromEnv reads the variable that Google's own tools know.
