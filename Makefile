@@ -57,6 +57,7 @@ images: ## OCI images of IMAGES (all) for amd64 and arm64, into dist/ (needs bui
 		rm -f "$$out"; \
 		! buildah manifest exists "$$name" || buildah manifest rm "$$name" >/dev/null; \
 		buildah build -q --platform $(PLATFORMS) --manifest "$$name" --timestamp "$$SOURCE_DATE_EPOCH" \
+			--build-arg BUILDPLATFORM=linux/$$($(GO) env GOHOSTARCH) \
 			--build-arg PROGRAM=$$p --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) $(BUILDAH_FLAGS) . >/dev/null; \
 		buildah manifest push -q --all "$$name" "oci-archive:$$out" >/dev/null; \
 	done
