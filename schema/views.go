@@ -29,12 +29,12 @@ func (v View) DDL(project, dataset string) string {
 		"\nOPTIONS (description = " + literal(v.Description) + ")\nAS\n" + v.SQL + ";\n"
 }
 
-// Queries are the statements of BigQuery ML over those views, in the order in
-// which they are run: make the models, forecast, look for anomalies. They need
-// BigQuery itself: the local one has no ML.
+// Queries are the statements of BigQuery ML, in the order in which they are run:
+// make the models, forecast, look for anomalies; and a forecast without a model of
+// one's own. They need BigQuery itself: the local one has no ML.
 func Queries(project, dataset string) []View {
-	queries := make([]View, 0, 3)
-	for _, name := range []string{"temperature_model", "temperature_forecast", "temperature_anomalies"} {
+	queries := make([]View, 0, 4)
+	for _, name := range []string{"temperature_model", "temperature_forecast", "temperature_anomalies", "temperature_ai_forecast"} {
 		description, query := text(name, project, dataset)
 		queries = append(queries, View{name, description, query})
 	}

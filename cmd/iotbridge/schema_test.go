@@ -94,7 +94,7 @@ func TestSchemaExport(t *testing.T) {
 		}
 	}
 	out, err := schemaOutput(t, "export", "--format", "ddl", "--project", "p", "--dataset", "d")
-	if err != nil || strings.Count(out, "CREATE ") != 6 || strings.Contains(out, "$") || !strings.Contains(out, "`p.d.temperature_dedup`") {
+	if err != nil || strings.Count(out, "CREATE ") != 7 || strings.Contains(out, "$") || !strings.Contains(out, "`p.d.temperature_dedup`") {
 		t.Errorf("not all of a dataset: %v\n%s", err, out)
 	}
 	if _, err := schemaOutput(t, "export", "--format", "bigquery"); err == nil {
@@ -111,7 +111,7 @@ func TestSchemaExportML(t *testing.T) {
 		t.Fatal(err)
 	}
 	last := -1
-	for _, want := range []string{"CREATE OR REPLACE MODEL `p.d.temperature_model`", "ML.FORECAST(", "ML.DETECT_ANOMALIES("} {
+	for _, want := range []string{"CREATE OR REPLACE MODEL `p.d.temperature_model`", "ML.FORECAST(", "ML.DETECT_ANOMALIES(", "AI.FORECAST("} {
 		at := strings.Index(out, want)
 		if at <= last {
 			t.Errorf("%s is missing, or before its time, in\n%s", want, out)

@@ -9,7 +9,7 @@ import (
 
 // analyze judges every statement of a text and returns how many there are.
 func (c *catalog) analyze(text string) (statements int, err error) {
-	text = strings.TrimSpace(text)
+	text = positional(strings.TrimSpace(text))
 	at, err := googlesql.NewParseResumeLocationFromString(text)
 	if err != nil {
 		return 0, err

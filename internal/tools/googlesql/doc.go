@@ -20,9 +20,9 @@
 //   - names, types and values in OPTIONS (...), a model's among them: the analyzer
 //     accepts any option;
 //   - what a column may be partitioned or clustered by; schema.Load checks that;
-//   - inside ML.FORECAST and ML.DETECT_ANOMALIES: the two are declared in ml.go with
-//     the arguments and columns that BigQuery's pages give for an ARIMA_PLUS model
-//     with our series, so calls are checked against that, not against a real model;
+//   - inside ML.FORECAST, ML.DETECT_ANOMALIES and AI.FORECAST: they are declared in ml.go
+//     and ai.go with the arguments and columns that BigQuery's pages give for our
+//     series, so calls are checked against that, not against a real model;
 //   - @parameters: they are taken with whatever type their place asks for;
 //   - cost, quotas, permissions, and whether a table is there.
 package main

@@ -49,7 +49,10 @@ func (c *catalog) addML() error {
 		}); err != nil {
 		return err
 	}
-	return c.AddCatalog(ml)
+	if err := c.AddCatalog(ml); err != nil {
+		return err
+	}
+	return c.addAI()
 }
 
 type fields []struct {
@@ -88,7 +91,11 @@ func (c *catalog) addTVF(ml *googlesql.SimpleCatalog, name string, settings fiel
 		}
 		arguments = append(arguments, argument)
 	}
+	return c.addSeries(ml, name, arguments, answer)
+}
 
+// addSeries declares a function that answers with the series and the columns given.
+func (c *catalog) addSeries(in *googlesql.SimpleCatalog, name string, arguments []*googlesql.FunctionArgumentType, answer fields) error {
 	var columns []*googlesql.TVFSchemaColumn
 	for _, id := range series {
 		text, err := c.types.GetString()
@@ -116,9 +123,9 @@ func (c *catalog) addTVF(ml *googlesql.SimpleCatalog, name string, settings fiel
 	if err != nil {
 		return err
 	}
-	tvf, err := googlesql.NewFixedOutputSchemaTVF([]string{"ml", name}, signature, result, &googlesql.TableValuedFunctionOptions{})
+	tvf, err := googlesql.NewFixedOutputSchemaTVF([]string{name}, signature, result, &googlesql.TableValuedFunctionOptions{})
 	if err != nil {
 		return err
 	}
-	return ml.AddOwnedTableValuedFunction3(name, tvf.TableValuedFunction)
+	return in.AddOwnedTableValuedFunction3(name, tvf.TableValuedFunction)
 }

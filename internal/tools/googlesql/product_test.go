@@ -24,7 +24,7 @@ func TestProductIsGoogleSQL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(texts) < 15 {
+	if len(texts) < 25 {
 		t.Fatalf("only %d texts", len(texts))
 	}
 	for _, text := range texts {
@@ -98,6 +98,10 @@ func TestAnalyzerRefuses(t *testing.T) {
 		{"ML without its model", strings.Replace(queries["temperature_forecast"], "temperature_model", "model", 1), "Model not found"},
 		{"ML setting", strings.Replace(queries["temperature_forecast"], "24 AS", "'24' AS", 1), "No matching signature"},
 		{"ML answer", strings.Replace(queries["temperature_anomalies"], "lower_bound", "lowest", 1), "Unrecognized name"},
+		{"AI argument", strings.Replace(queries["temperature_ai_forecast"], "horizon =>", "horizont =>", 1), "amed argument"},
+		{"AI setting", strings.Replace(queries["temperature_ai_forecast"], "=> 24", "=> '24'", 1), "No matching signature"},
+		{"AI series", strings.Replace(queries["temperature_ai_forecast"], "=> ['project_id'", "=> [7, 'project_id'", 1), "supertype"},
+		{"AI answer", strings.Replace(queries["temperature_ai_forecast"], "forecast_value AS", "forecast AS", 1), "Unrecognized name"},
 		{"another ML", strings.Replace(queries["temperature_forecast"], "ML.FORECAST", "ML.PREDICT", 1), "not found"},
 	} {
 		if _, err := c.analyze(row.sql); err == nil || !strings.Contains(err.Error(), row.want) {
