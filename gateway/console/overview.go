@@ -39,7 +39,7 @@ type alarm struct{ What, Why string }
 
 type reasons struct {
 	Caption, Of, Link string
-	Rows          []reasonLine
+	Rows              []reasonLine
 }
 
 type reasonLine struct {
