@@ -49,6 +49,7 @@ var suite = []struct {
 	{"Settle", settles},
 	{"B70_NothingHalfDone", nothingHalfDone},
 	{"B72_P4_OneGrantOfMany", oneGrantOfMany},
+	{"P6_AMACLetsInOneUnit", aMACLetsInOneUnit},
 	{"P6_DenyWins", denyWins},
 	{"P11_OneKeyOneDevice", oneKeyOneDevice},
 	{"P14_DeletedAndBlocked", deletedAndBlocked},

@@ -172,30 +172,86 @@ func (p *Provisioning) Entries(ctx context.Context, profile string, list provisi
 	return found, p.s.pages.sign(scope, last), nil
 }
 
-// listed says what the lists hold of a unit's serial and MACs. The serial comes last:
-// its secret counts before a MAC's.
-func (c conn) listed(ctx context.Context, profile int64, u provision.Unit) (l provision.Listing, err error) {
+// taken is the list of the MACs that have let a unit in, each with the serial in its
+// secret's place: an entry of the allow list is one unit's.
+const taken = 2
+
+// listed says what the lists hold of a unit's serial and MACs. Where the serial is
+// allowed, its secret alone counts; else by is the MAC that lets the unit in: one that
+// has let in no other.
+func (c conn) listed(ctx context.Context, profile int64, u provision.Unit) (l provision.Listing, by string, err error) {
 	names := []string{serialEntry + u.Serial}
 	for _, mac := range u.MACs {
 		names = append(names, macEntry+mac)
 	}
+	allowed, units := map[string]string{}, map[string]string{}
 	err = c.each(ctx, func(rows *sql.Rows) (bool, error) {
 		var list int
-		var name, secret string
-		if err := rows.Scan(&list, &name, &secret); err != nil {
+		var name, text string
+		if err := rows.Scan(&list, &name, &text); err != nil {
 			return false, err
 		}
-		if list == lists[provision.Deny] {
+		switch list {
+		case lists[provision.Allow]:
+			allowed[name] = text
+		case lists[provision.Deny]:
 			l.Denied = true
-			return false, nil
-		}
-		if l.Allowed = true; secret != "" {
-			if l.Secret, err = hex.DecodeString(secret); err != nil {
-				return false, fmt.Errorf("the secret of an entry is damaged: restore a backup: %w", err)
-			}
+		case taken:
+			units[name] = text
 		}
 		return false, nil
-	}, `SELECT list, entry, secret FROM provision_entries WHERE profile = $1 AND list IN (0, 1)
-		AND entry IN (SELECT value FROM json_array_elements_text($2::json)) ORDER BY list, entry`, profile, encode(names))
-	return l, err
+	}, `SELECT list, entry, secret FROM provision_entries WHERE profile = $1 AND list IN (0, 1, 2)
+		AND entry IN (SELECT value FROM json_array_elements_text($2::json))`, profile, encode(names))
+	if err != nil {
+		return l, "", err
+	}
+	for i, name := range names {
+		_, ok := allowed[name]
+		if !ok || units[name] != "" && units[name] != u.Serial {
+			continue
+		}
+		if l.Allowed = true; i == 0 {
+			by = name
+			break
+		}
+		if by == "" || units[name] != "" { // what it has is its own for ever
+			by = name
+		}
+	}
+	if text := allowed[by]; text != "" {
+		if l.Secret, err = hex.DecodeString(text); err != nil {
+			return l, "", fmt.Errorf("the secret of an entry is damaged: restore a backup: %w", err)
+		}
+	}
+	if by == names[0] {
+		by = ""
+	}
+	return l, by, nil
+}
+
+// errTaken: the MAC was nobody's when decide was asked, and is another unit's now.
+var errTaken = errors.New("the MAC let in another unit meanwhile")
+
+// takeEntry makes a MAC's entry the unit's.
+func (t *tx) takeEntry(ctx context.Context, profile int64, entry, serial string) error {
+	n, err := t.exec(ctx, `INSERT INTO provision_entries (profile, list, entry, secret) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (profile, list, entry) DO UPDATE SET secret = excluded.secret WHERE provision_entries.secret = excluded.secret`, profile, taken, entry, serial)
+	if err == nil && n == 0 {
+		err = errTaken
+	}
+	return err
+}
+
+// giveBack makes the entries that have let a unit in nobody's.
+func (t *tx) giveBack(ctx context.Context, profile int64, u provision.Unit) error {
+	var names []string
+	for _, mac := range u.MACs {
+		names = append(names, macEntry+mac)
+	}
+	if names == nil {
+		return nil
+	}
+	_, err := t.exec(ctx, `DELETE FROM provision_entries WHERE profile = $1 AND list = $2 AND secret = $3
+		AND entry IN (SELECT value FROM json_array_elements_text($4::json))`, profile, taken, u.Serial, encode(names))
+	return err
 }

@@ -291,6 +291,9 @@ func (p *Provisioning) Reset(ctx context.Context, actor, profile, serial string)
 			}
 			reset.Device, reset.Number = d.Key, d.Number
 		}
+		if err := t.giveBack(ctx, c.profile, c.Unit); err != nil {
+			return "", false, err
+		}
 		*c = reset
 		return detail, true, nil
 	})

@@ -28,8 +28,10 @@ func (p *Provisioning) Settle(ctx context.Context, profile string, u provision.U
 		switch {
 		case err == nil:
 			return settled, nil
-		case !errors.Is(err, errFilled):
+		case !errors.Is(err, errFilled) && !errors.Is(err, errTaken):
 			return nil, err
+		case attempt == attempts && errors.Is(err, errTaken):
+			return nil, fmt.Errorf("%s: %w: %w", claimName(profile, u.Serial), err, gateway.ErrConflict)
 		case attempt == attempts:
 			return nil, fmt.Errorf("profile %s: %w", profile, gateway.ErrFull)
 		}
@@ -50,7 +52,8 @@ func (p *Provisioning) settle(ctx context.Context, t *tx, profile string, u prov
 		return nil, err
 	}
 	known := provision.Known{Profile: of.Profile}
-	if known.Listing, err = t.listed(ctx, of.number, u); err != nil {
+	var by string
+	if known.Listing, by, err = t.listed(ctx, of.number, u); err != nil {
 		return nil, err
 	}
 	before, err := t.unitRow(ctx, profile, u.Serial)
@@ -84,7 +87,11 @@ func (p *Provisioning) settle(ctx context.Context, t *tx, profile string, u prov
 		}
 		return &before.Claim, nil
 	}
-	return p.apply(ctx, t, of, before, device, u, change)
+	claim, err := p.apply(ctx, t, of, before, device, u, change)
+	if err == nil && of.Lists && by != "" {
+		err = t.takeEntry(ctx, of.number, by, u.Serial)
+	}
+	return claim, err
 }
 
 // holdUnit keeps others from deciding on the unit, and from changing the profile and

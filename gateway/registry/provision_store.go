@@ -114,7 +114,7 @@ func (p *Provisioning) Listed(ctx context.Context, profile string, u provision.U
 	if err != nil {
 		return provision.Listing{}, p.s.engine.explain(err)
 	}
-	l, err := c.listed(ctx, r.number, u)
+	l, _, err := c.listed(ctx, r.number, u)
 	return l, p.s.engine.explain(err)
 }
 
