@@ -55,9 +55,7 @@ func container(t *testing.T, i *image, name string, args, env []string, data str
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.CommandContext(t.Context(), "runc", "--root", state, "run", "--bundle", bundle, id)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // runc hands it on
-	return cmd
+	return exec.Command("runc", "--root", state, "run", "--bundle", bundle, id) // it hands signals on
 }
 
 // serve runs the cloud of one box from its image until the test ends.
@@ -113,9 +111,14 @@ func TestTheWorkerDrainsABacklogFromItsImage(t *testing.T) {
 		"--subscription", s.Subscription, "--table", s.Table, "--quarantine-table", s.QuarantineTable,
 		"--drain", "--drain-idle=2s", "--ops=127.0.0.1:0",
 	}, []string{"PUBSUB_EMULATOR_HOST=" + s.PubSub, "BIGQUERY_EMULATOR_HOST=" + s.BigQuery, "BIGQUERY_STORAGE_EMULATOR_HOST=" + s.BigQueryStorage}, "")
+	var log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &log, &log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
 	defer context.AfterFunc(ctx, func() { cmd.Process.Signal(os.Interrupt) })()
-	if out, err := cmd.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("ended in order")) {
-		t.Fatalf("the worker: %v\n%s", err, out)
+	if err := cmd.Wait(); err != nil || !strings.Contains(log.String(), "ended in order") || ctx.Err() != nil {
+		t.Fatalf("the worker: %v\n%s", err, &log)
 	}
 	if stored, refused := rows(t, s, s.Table), rows(t, s, s.QuarantineTable); stored != honest || refused != liars {
 		t.Errorf("%d rows and %d in quarantine, want %d and %d", stored, refused, honest, liars)
