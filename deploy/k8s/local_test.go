@@ -21,18 +21,24 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"iotbridge/internal/deploycheck"
 )
 
 // The programs of the overlay local, as the manifests have them but for addresses and
 // folders, find each other and get ready.
 func TestTheLocalSystemGetsReady(t *testing.T) {
 	random := make([]byte, 3)
-	rand.Read(random) //nolint:errcheck // never fails
+	rand.Read(random)
 	// An address of its own: nobody takes a port there before its program does.
 	n := node{t: t, dir: t.TempDir(), ip: net.IPv4(127, 1+random[0]%254, random[1], 1+random[2]%254), ports: map[string]string{}}
 	n.mount()
 	k := overlay(t, "local")
-	for _, name := range []string{"iotbridge-cloud", "iotbridge-gateway", "iotbridge-ingest"} {
+	names := []string{"iotbridge-cloud", "iotbridge-gateway", "iotbridge-ingest"}
+	for _, name := range names { // builds them, which may take its time
+		deploycheck.Flags(t, deployment(t, name).Containers[0].Image)
+	}
+	for _, name := range names {
 		n.start(deployment(t, name).Containers[0], k)
 	}
 	for _, port := range []string{"9101", "9102"} {
@@ -82,7 +88,7 @@ func (n *node) mount() {
 		n.t.Fatal(err)
 	}
 	secret := make([]byte, 32)
-	rand.Read(secret) //nolint:errcheck // never fails
+	rand.Read(secret)
 	files := map[string]string{
 		"/etc/iotbridge/attestation/keys":        "key1 " + base64.StdEncoding.EncodeToString(secret) + "\n",
 		"/etc/iotbridge/operators/operators.txt": "me admin " + strings.Repeat("ab", 32) + "\n",
@@ -136,7 +142,7 @@ func (n *node) start(c container, k kustomization) {
 		env = append(env, name+"="+n.here(value))
 	}
 	// Not until its end: the go command would be killed, and the program live on.
-	cmd := exec.CommandContext(context.Background(), "go", args...) //nolint:gosec // the manifests' own
+	cmd := exec.CommandContext(context.Background(), "go", args...)
 	var out bytes.Buffer
 	cmd.Env, cmd.Stdout, cmd.Stderr = env, &out, &out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -144,8 +150,8 @@ func (n *node) start(c container, k kustomization) {
 		n.t.Fatal(err)
 	}
 	n.t.Cleanup(func() {
-		syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) //nolint:errcheck // it may have ended
-		cmd.Wait()                                      //nolint:errcheck // of the go command; the program says its own
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
+		cmd.Wait()
 		if n.t.Failed() {
 			n.t.Logf("%s:\n%s", c.Name, out.String())
 		} else if c.Name != "cloud" && !strings.Contains(out.String(), "ended in order") {
@@ -157,10 +163,11 @@ func (n *node) start(c container, k kustomization) {
 // ready waits for it.
 func (n *node) ready(url string) {
 	n.t.Helper()
-	limit, again := time.After(2*time.Minute), time.NewTicker(100*time.Millisecond)
+	limit, again := time.After(5*time.Minute), time.NewTicker(100*time.Millisecond)
 	defer again.Stop()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
-	for last := ""; ; {
+	for {
+		var last string
 		req, err := http.NewRequestWithContext(n.t.Context(), http.MethodGet, url, nil)
 		if err != nil {
 			n.t.Fatal(err)
@@ -170,7 +177,7 @@ func (n *node) ready(url string) {
 			last = err.Error()
 		default:
 			var body bytes.Buffer
-			body.ReadFrom(resp.Body) //nolint:errcheck // what there is tells enough
+			body.ReadFrom(resp.Body)
 			resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
 				return
