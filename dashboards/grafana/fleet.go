@@ -37,7 +37,7 @@ func Fleet() Dashboard {
 				},
 				{
 					Title: "Heard", Kind: stat, Unit: "short", Width: 6, Height: 6, Limits: []Limit{{0, blue}},
-					Description: "Devices and readings in the chosen time, by the devices' clocks.",
+					Description: "Devices and readings in the chosen time, by the devices' clocks. Normal: your fleet, and its readings at their interval.",
 					Queries:     sql("fleet_heard"),
 				},
 				{

@@ -24,7 +24,7 @@ func TestTheFilesAreAsTheyAreWrittenHere(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		if *update {
-			if err := os.WriteFile(name, want, 0o644); err != nil { //nolint:gosec // G306: Grafana reads it as another user
+			if err := os.WriteFile(name, want, 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}

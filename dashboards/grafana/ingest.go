@@ -45,7 +45,7 @@ func Ingest() Dashboard {
 				},
 				{
 					Title: "Utilization", Kind: stat, Unit: "percentunit", Width: 4, Height: 5, Max: ptr(1.0), Min: ptr(0.0),
-					Description: "How full the fullest worker is: messages or bytes held against their limit. At 100 % it pulls no more and the backlog grows: more workers, if BigQuery is not the one that is slow.",
+					Description: "How full the fullest worker is: messages or bytes held against their limit. Normal: below half. At 100 % it pulls no more and the backlog grows: more workers, if BigQuery is not the one that is slow.",
 					Queries:     []Query{{Expr: `max(ingest_utilization_ratio{@})`}}, Limits: []Limit{{0, green}, {0.7, yellow}, {0.9, red}}, Runbooks: []string{"IngestSaturated"},
 				},
 				{
@@ -139,9 +139,9 @@ func Ingest() Dashboard {
 						{Legend: "delivered again", Expr: `sum(rate(ingest_redelivered_total{@}[$__rate_interval]))`},
 					},
 				},
-				memory("Normal: below 100 MiB with 50,000 messages outstanding.", "ingest_messages_total"),
-				cpu("Normal: about 1.5 µs a message.", "ingest_messages_total"),
-				builds("ingest_messages_total"),
+				memory("Normal: below 100 MiB with 50,000 messages outstanding.", "ingest_utilization_ratio"),
+				cpu("Normal: about 1.5 µs a message.", "ingest_utilization_ratio"),
+				builds("ingest_utilization_ratio"),
 			}},
 			{Title: "The subscription, as Cloud Monitoring sees it", Closed: true, Panels: []Panel{
 				{
@@ -184,7 +184,7 @@ func cpu(normal, of string) Panel {
 
 func builds(of string) Panel {
 	return Panel{
-		Title: "Builds", Kind: stat, Unit: "none", Width: 8, Description: "Processes of each version. Two versions: a rollout is under way, or stuck.",
+		Title: "Builds", Kind: stat, Unit: "none", Width: 8, Description: "Processes of each version. Normal: one version. Two: a rollout is under way, or stuck.",
 		Queries: []Query{{Legend: "{{version}}", Expr: `count by (version) (iotbridge_build_info{@} and on (job, instance) ` + of + `{@})`}},
 		Limits:  []Limit{{0, blue}}, NoValue: "none running",
 		Runbooks: []string{"RestartLoop"},

@@ -26,7 +26,7 @@ func Provisioning() Dashboard {
 				},
 				{
 					Title: "Authority ends in", Kind: stat, Unit: "s", Width: 6, Height: 5, NoValue: "nobody is provisioned",
-					Description: "The certificate that issues to devices. What it issued ends with it: renew it before it is nearer than the devices' lifetime.",
+					Description: "The certificate that issues to devices. Normal: more than the lifetime of what it issues, which ends with it: renew it before.",
 					Queries:     []Query{{Expr: `min(gateway_certificate_expiry_timestamp_seconds{@, certificate="provision"}) - time()`}}, Limits: []Limit{{0, red}, {30 * 86400, yellow}, {90 * 86400, green}},
 					Runbooks: []string{"GatewayCertificateExpiry"},
 				},
@@ -57,24 +57,24 @@ func Provisioning() Dashboard {
 			}},
 			{Title: "Webhook", Panels: []Panel{
 				{
-					Title: "Answers", Unit: "reqps", Stack: true,
+					Title: "Answers of webhooks", Unit: "reqps", Stack: true,
 					Description: "Of the profiles' webhooks. none: no answer that counts; the board is told to come back. Normal: no none.",
 					Queries:     []Query{{Legend: "{{answer}}", Expr: `sum by (answer) (rate(gateway_provision_webhook_seconds_count{@}[$__rate_interval]))`}}, Runbooks: []string{"ProvisionWebhookFailing"},
 				},
 				{
-					Title: "Latency, 99 %", Unit: "s",
+					Title: "Latency of webhooks, 99 %", Unit: "s",
 					Description: "With its retry, by answer.",
 					Queries:     []Query{{Legend: "{{answer}}", Expr: `histogram_quantile(0.99, sum by (answer, le) (rate(gateway_provision_webhook_seconds_bucket{@}[$__rate_interval])))`}}, Runbooks: []string{"ProvisionWebhookFailing"},
 				},
 			}},
 			{Title: "Over HTTPS", Panels: []Panel{
 				{
-					Title: "Requests, by operation and code", Unit: "reqps", Stack: true,
+					Title: "HTTPS requests, by operation and code", Unit: "reqps", Stack: true,
 					Description: "EST and its JSON twin. OK, or the code of the refusal; what does not reach a decision is here alone, such as a certificate that is not known.",
 					Queries:     []Query{{Legend: "{{operation}} {{code}}", Expr: `sum by (operation, code) (rate(gateway_provision_http_requests_total{@}[$__rate_interval])) > 0`}}, Runbooks: []string{"ProvisionRefusing"},
 				},
 				{
-					Title: "Latency, 99 %", Unit: "s",
+					Title: "HTTPS latency, 99 %", Unit: "s",
 					Description: "From a request's head to its answer, by operation.",
 					Queries:     []Query{{Legend: "{{operation}}", Expr: `histogram_quantile(0.99, sum by (operation, le) (rate(gateway_provision_http_seconds_bucket{@}[$__rate_interval])))`}},
 				},
