@@ -30,6 +30,7 @@ type Console struct {
 	handler http.Handler
 	vault   vault
 	hub     hub
+	counted counted
 }
 
 // page is one of what can be asked for. What is asked with GET shows and takes a viewer,
@@ -42,7 +43,7 @@ type page struct {
 
 // pages are all of them. The registry of a path is its value "registry".
 var pages = concat(
-	[]page{{"GET /{$}", "ConsoleOverview", (*Console).overview}, {"GET /live/overview", "ConsoleOverviewLive", (*Console).overviewLive}},
+	overviewPages, registryPages, devicePages,
 )
 
 func concat(lists ...[]page) (all []page) {

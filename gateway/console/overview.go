@@ -14,6 +14,11 @@ import (
 	"iotbridge/gateway"
 )
 
+var overviewPages = []page{
+	{"GET /{$}", "ConsoleOverview", (*Console).overview},
+	{"GET /live/overview", "ConsoleOverviewLive", (*Console).overviewLive},
+}
+
 const lookBack = 15 * time.Minute
 
 // overview is the first page: is it well?
@@ -164,7 +169,7 @@ func (o *overview) fill(pulses []gateway.Pulse, minutes []Minute, known bool) {
 
 // tallies are of all registries here.
 func (c *Console) tallies(ctx context.Context) (list []registryLine, err error) {
-	all, err := c.Fleet.Tallies(ctx, c.Project, c.Location)
+	all, err := c.tally(ctx)
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		list = append(list, registryLine{name, all[name]})
 	}

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"maps"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
 	"time"
@@ -27,7 +29,15 @@ type view struct {
 }
 
 // deeds is what forms tell that they have done.
-var deeds = map[string]string{}
+var deeds = merged(registryDeeds)
+
+func merged(lists ...map[string]string) map[string]string {
+	all := map[string]string{}
+	for _, list := range lists {
+		maps.Copy(all, list)
+	}
+	return all
+}
 
 //go:embed templates
 var sources embed.FS
@@ -52,7 +62,7 @@ func parse() map[string]*template.Template {
 }
 
 var functions = template.FuncMap{
-	"ago": ago, "moment": moment, "stamp": stamp, "duration": rounded, "count": count, "text": printable,
+	"ago": ago, "moment": moment, "stamp": stamp, "duration": rounded, "count": count, "text": printable, "seg": url.PathEscape,
 }
 
 // stamp is for a datetime attribute.

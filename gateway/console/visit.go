@@ -65,12 +65,25 @@ func (c *Console) admitted(p page) http.Handler {
 		v := &visit{Request: r, w: w, who: who, console: c}
 		if err == nil {
 			v.word = c.vault.word(session)
+			if own := c.only(who); own != "" && (r.URL.Path == "/" || r.URL.Path == "/devices") {
+				http.Redirect(w, r, "/registries/"+url.PathEscape(own)+"/devices", http.StatusSeeOther)
+				return
+			}
 			err = c.allowed(p, v)
 		}
 		if err != nil && !v.began {
 			c.tell(v, err)
 		}
 	})
+}
+
+// only is the one registry that the operator may see; "" when there are more.
+func (c *Console) only(who operators.Operator) string {
+	registry, _ := strings.CutPrefix(who.Within, c.parent()+"/registries/")
+	if registry == who.Within {
+		return ""
+	}
+	return registry
 }
 
 func (c *Console) allowed(p page, v *visit) error {
@@ -141,7 +154,9 @@ func sentence(s string) string {
 	if s == "" {
 		return "A fault of the gateway: its log says more."
 	}
-	s = strings.ToUpper(s[:1]) + s[1:]
+	if first, _, _ := strings.Cut(s, " "); !strings.Contains(first, "_") { // a field's name stays as it is
+		s = strings.ToUpper(s[:1]) + s[1:]
+	}
 	if !strings.ContainsAny(s[len(s)-1:], ".!?") {
 		s += "."
 	}
