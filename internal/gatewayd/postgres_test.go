@@ -31,7 +31,9 @@ func database(t *testing.T) string {
 	address := os.Getenv("IOTBRIDGE_TEST_POSTGRES")
 	if address == "" {
 		var err error
-		if address, err = server(); err != nil {
+		if address, err = server(); err != nil && os.Getenv("IOTBRIDGE_TOOLS") == "required" {
+			t.Fatal(err)
+		} else if err != nil {
 			t.Skipf("NOT TESTED on PostgreSQL: %v (Debian: apt-get install postgresql; or set IOTBRIDGE_TEST_POSTGRES=postgres://…)", err)
 		}
 	}
