@@ -34,6 +34,9 @@
 //	Settle ─▶ hold ─▶ Known ─▶ decide ─▶ claim + device + keys + audit ─▶ commit
 //	                              └─ no: nothing is written
 //
+// So is the MAC that lets a unit in: an entry of the allow list is one unit's until its
+// claim is reset.
+//
 // A public key is one unit's or device's. Its hash is noted wherever credentials are
 // written; a gateway of a version that did not note it, and runs beside, is not seen.
 //

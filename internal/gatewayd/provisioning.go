@@ -24,7 +24,7 @@ import (
 
 // Provisioning is how boards that have only a bootstrap certificate become devices.
 type Provisioning struct {
-	ProvisionCA    string `name:"provision-ca" type:"path" placeholder:"FILE" help:"Certificate of the authority that issues to devices, in PEM; below it those before it that still count. With it boards are provisioned over device HTTPS, by EST and JSON; without it nobody is."`
+	ProvisionCA    string `name:"provision-ca" type:"path" placeholder:"FILE" help:"Certificate of the authority that issues to devices, in PEM; below it those before it that still count. It is read again when it changes, and its key with it. With it boards are provisioned over device HTTPS, by EST and JSON; without it nobody is."`
 	ProvisionCAKey string `name:"provision-ca-key" placeholder:"FILE|kms:NAME" help:"Its key: a file in PEM that nobody else may read, or a key version of Cloud KMS, projects/P/locations/L/keyRings/R/cryptoKeys/K/cryptoKeyVersions/V."`
 	ProvisionMQTT  string `name:"provision-mqtt" placeholder:"HOST:PORT" help:"Where devices that were provisioned are told to connect over MQTT. By default the name by which they have come, and the port of --mqtt."`
 	ProvisionHTTPS string `name:"provision-https" placeholder:"HOST:PORT" help:"Likewise over HTTPS."`
