@@ -147,13 +147,12 @@ func TestWhereTheGatewayIsGoesIntoTheDevicesFile(t *testing.T) {
 		at   site.Site
 		want string
 	}{
-		{site.Site{MQTT: "127.0.0.1:8883", API: "http://127.0.0.1:8080"}, "HOST = 127.0.0.1\n"},
-		{site.Site{MQTT: "127.0.0.1:45001", API: "http://127.0.0.1:8080"}, "HOST = 127.0.0.1\nPORT = 45001\n"},
-		{site.Site{API: "https://gateway.example.com:8080"}, "HOST = gateway.example.com\n"},
-		{site.Site{API: "http://localhost:8080"}, "HOST = <GATEWAY>\n"},
-		{site.Site{API: "http://[::1]:8080"}, "HOST = <GATEWAY>\n"},
+		{site.Site{MQTT: "127.0.0.1:45001", API: "http://127.0.0.1:8080"}, "127.0.0.1:45001"},
+		{site.Site{API: "https://gateway.example.com:8080"}, "gateway.example.com"},
+		{site.Site{API: "http://localhost:8080"}, ""},
+		{site.Site{API: "http://[::1]:8080"}, ""},
 	} {
-		if got := gatewayLines(&c.at); got != c.want {
+		if got := gatewayOf(&c.at); got != c.want {
 			t.Errorf("%+v: got %q, want %q", c.at, got, c.want)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"iotbridge/gateway/auth"
+	"iotbridge/internal/iotconfig"
 	"iotbridge/internal/site"
 )
 
@@ -109,34 +110,20 @@ func (c *devicesCreate) configuration(out io.Writer, api *client, at *site.Site,
 			private = strings.Replace(name, "public", "private", 1)
 		}
 	}
-	fmt.Fprintf(out, `[SETTINGS]
-# The path to the location of the keys on the device
-KEY_PATH = /home/pi/GCP/iot_keys/
-# The private key, and the gateway's root certificate
-PRIVATE_KEY      = %s
-GOOGLE_ROOT_CERT = roots.pem
-# Who the device is
-REGISTRY_ID = %s
-DEVICE_ID   = %d
-REGION      = %s
-PROJECT_ID  = %s
-# Where the gateway is
-%s`, private, cmp.Or(c.Registry, api.registry), d.GetNumId(), regionOf(d.GetName()), api.project, gatewayLines(at))
+	_ = iotconfig.Write(out, iotconfig.Device{ // as above: who has closed the pipe does not read it
+		Project: api.project, Region: regionOf(d.GetName()), Registry: cmp.Or(c.Registry, api.registry), Number: d.GetNumId(),
+		PrivateKey: private, Gateway: gatewayOf(at),
+	})
 }
 
-// gatewayLines are where devices find the gateway that operators call: the agent's HOST,
-// and PORT where it is not the usual one. Of one that is only known by a tunnel's end it
-// is a placeholder, which the agent refuses.
-func gatewayLines(at *site.Site) string {
-	if host, port, err := net.SplitHostPort(at.MQTT); err == nil {
-		if port == "8883" {
-			return "HOST = " + host + "\n"
-		}
-		return "HOST = " + host + "\nPORT = " + port + "\n"
+// gatewayOf is where devices find the gateway that operators call; "" of one that is
+// only known by a tunnel's end.
+func gatewayOf(at *site.Site) string {
+	if at.MQTT != "" {
+		return at.MQTT
 	}
-	host := "<GATEWAY>"
-	if api, err := url.Parse(at.API); err == nil && api.Hostname() != "" && api.Hostname() != "localhost" && !net.ParseIP(api.Hostname()).IsLoopback() {
-		host = api.Hostname()
+	if api, err := url.Parse(at.API); err == nil && api.Hostname() != "localhost" && !net.ParseIP(api.Hostname()).IsLoopback() {
+		return api.Hostname()
 	}
-	return "HOST = " + host + "\n"
+	return ""
 }
