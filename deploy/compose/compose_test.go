@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -87,6 +88,22 @@ func TestTheProgramsKnowWhatTheyAreTold(t *testing.T) {
 	}
 }
 
+func TestReadmesCommandsAreKnown(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := regexp.MustCompile(`(?m)^docker compose run --rm .*?\biotbridge ((?:registries|devices|quarantine) .*)$`).FindAllSubmatch(text, -1)
+	for _, m := range lines {
+		t.Run(string(m[1]), func(t *testing.T) {
+			deploycheck.CommandLine(t, "iotbridge", strings.Fields(string(m[1])), services(t)["iotbridge"].Environment)
+		})
+	}
+	if len(lines) != 4 {
+		t.Errorf("%d commands were found", len(lines))
+	}
+}
+
 func TestTheWorkersFileIsRead(t *testing.T) {
 	worker := services(t)["worker"]
 	if !slices.Contains(worker.Command, "--config=/etc/iotbridge/worker.yaml") || !slices.Contains(worker.Volumes, "./worker.yaml:/etc/iotbridge/worker.yaml:ro") {
@@ -98,8 +115,8 @@ func TestPrometheusAsksThePrograms(t *testing.T) {
 	var config struct {
 		RuleFiles     []string `yaml:"rule_files"`
 		ScrapeConfigs []struct {
-			JobName       string `yaml:"job_name"`
-			StaticConfigs []struct{ Targets []string }
+			JobName       string                       `yaml:"job_name"`
+			StaticConfigs []struct{ Targets []string } `yaml:"static_configs"`
 		} `yaml:"scrape_configs"`
 	}
 	decode(t, "prometheus.yaml", &config)
