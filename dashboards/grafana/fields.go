@@ -73,8 +73,12 @@ func (p Panel) graph() object {
 func (p Panel) options() object {
 	switch p.Kind {
 	case stat:
+		text := "auto"
+		if p.Queries[0].Legend != "" {
+			text = "value_and_name"
+		}
 		return object{
-			"colorMode": "value", "graphMode": "none", "justifyMode": "auto", "orientation": "auto", "textMode": "auto", "wideLayout": true,
+			"colorMode": "value", "graphMode": "none", "justifyMode": "auto", "orientation": "auto", "textMode": text, "wideLayout": true,
 			"percentChangeColorMode": "standard", "showPercentChange": false,
 			"reduceOptions": object{"calcs": []string{"lastNotNull"}, "fields": "", "values": false},
 		}

@@ -1,6 +1,6 @@
 package grafana
 
-// late is of the messages that became durable which were so after more than a minute.
+// withinAMinute is of the stored messages. Prometheus 3 writes a whole bound as 60.0.
 const withinAMinute = `sum(increase(ingest_age_seconds_bucket{@, le=~"60(\\.0)?"}[$__range])) / sum(increase(ingest_age_seconds_count{@}[$__range]))`
 
 // Ingest is what the workers do.

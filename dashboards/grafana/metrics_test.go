@@ -1,6 +1,7 @@
 package grafana
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -123,76 +124,98 @@ func TestExpressionsAskForWhatIsThere(t *testing.T) {
 				if q.Expr == "" {
 					continue
 				}
+				wrong := func(format string, args ...any) {
+					t.Helper()
+					t.Errorf(f.name+": "+p.Title+": "+format+": %s", append(args, q.Expr)...)
+				}
 				known := []string{"job", "instance", "namespace"}
 				found := selection.FindAllStringSubmatch(q.Expr, -1)
 				for _, s := range found {
 					m, ok := all[s[2]]
 					if !ok {
-						t.Errorf("%s: %s: no program has %s", f.name, p.Title, s[2])
+						wrong("no program has %s", s[2])
+						continue
 					}
 					asked[s[2]] = true
 					if rated := s[1] != ""; rated != m.counter {
-						t.Errorf("%s: %s: %s grows: %v, is rated: %v", f.name, p.Title, s[2], m.counter, rated)
+						wrong("%s grows: %v, is rated: %v", s[2], m.counter, rated)
 					}
-					for label := range m.values {
-						known = append(known, label)
-					}
-					if m.le {
-						known = append(known, "le")
-					}
-					if !strings.HasPrefix(s[3], selector) {
-						t.Errorf("%s: %s: %s is not selected by the variables", f.name, p.Title, s[0])
-					}
-					for _, label := range matcher.FindAllStringSubmatch(strings.TrimPrefix(s[3], selector), -1) {
-						values, ok := m.values[label[1]]
-						if !ok && label[1] != "le" {
-							t.Errorf("%s: %s: %s has no label %s", f.name, p.Title, s[2], label[1])
-						}
-						for _, value := range strings.Split(label[3], "|") {
-							if len(values) > 0 && plain.MatchString(label[3]) && !slices.Contains(values, value) {
-								t.Errorf("%s: %s: %s is never %s=%q", f.name, p.Title, s[2], label[1], value)
-							}
-						}
+					known = append(known, m.labels()...)
+					if own, ok := strings.CutPrefix(s[3], selector); ok {
+						m.match(own, wrong)
+					} else {
+						wrong("%s is not selected by the variables", s[2])
 					}
 				}
 				if len(found) == 0 {
-					t.Errorf("%s: %s asks for nothing: %s", f.name, p.Title, q.Expr)
+					wrong("asks for nothing")
 				}
-				var told []string
-				for _, g := range grouping.FindAllStringSubmatch(q.Expr, -1) {
-					for _, label := range strings.Split(g[1], ", ") {
-						if !slices.Contains(known, label) {
-							t.Errorf("%s: %s: nothing has the label %s: %s", f.name, p.Title, label, q.Expr)
-						}
-						if label != "le" {
-							told = append(told, label)
-						}
-					}
-				}
-				if !grouping.MatchString(q.Expr) && !regexp.MustCompile(`\b(sum|min|max)\(`).MatchString(q.Expr) {
-					told = append(told, "instance")
-				}
-				var legends []string
-				for _, l := range legend.FindAllStringSubmatch(q.LegendFormat, -1) {
-					legends = append(legends, l[1])
-				}
-				slices.Sort(told)
-				slices.Sort(legends)
-				if told = slices.Compact(told); !slices.Equal(told, legends) {
-					t.Errorf("%s: %s: series differ by %q, the legend tells %q", f.name, p.Title, told, legends)
-				}
-				if strings.Contains(q.Expr, "histogram_quantile") && !strings.Contains(q.Expr, "le)") {
-					t.Errorf("%s: %s: a quantile without le", f.name, p.Title)
-				}
+				tellsApart(q.Expr, q.LegendFormat, known, wrong)
 			}
 		}
 	}
+	part := regexp.MustCompile(`_(bucket|sum|count)$`)
+	shown := map[string]bool{}
+	for name := range asked {
+		shown[part.ReplaceAllString(name, "")] = true
+	}
 	for name := range all {
-		ours := strings.HasPrefix(name, "ingest_") || strings.HasPrefix(name, "gateway_")
-		base := strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(name, "_bucket"), "_sum"), "_count")
-		if ours && !asked[name] && !asked[base+"_bucket"] && !asked[base+"_sum"] && !asked[base+"_count"] && !slices.Contains(unshown, base) {
-			t.Errorf("no dashboard shows %s", name)
+		base := part.ReplaceAllString(name, "")
+		if regexp.MustCompile(`^(ingest|gateway)_`).MatchString(name) && !shown[base] && !slices.Contains(unshown, base) {
+			t.Errorf("no dashboard shows %s", base)
 		}
+	}
+}
+
+func (m metric) labels() []string {
+	labels := slices.Collect(maps.Keys(m.values))
+	if m.le {
+		labels = append(labels, "le")
+	}
+	return labels
+}
+
+// match says what a selector asks for that never is.
+func (m metric) match(own string, wrong func(string, ...any)) {
+	for _, label := range matcher.FindAllStringSubmatch(own, -1) {
+		if !slices.Contains(m.labels(), label[1]) {
+			wrong("no label %s", label[1])
+		}
+		for _, value := range strings.Split(label[3], "|") {
+			if values := m.values[label[1]]; len(values) > 0 && plain.MatchString(label[3]) && !slices.Contains(values, value) {
+				wrong("%s is never %q", label[1], value)
+			}
+		}
+	}
+}
+
+var aggregation = regexp.MustCompile(`\b(sum|min|max)\(`)
+
+// tellsApart compares the labels by which series differ with those of the legend.
+func tellsApart(expr, format string, known []string, wrong func(string, ...any)) {
+	var differ, told []string
+	for _, g := range grouping.FindAllStringSubmatch(expr, -1) {
+		for _, label := range strings.Split(g[1], ", ") {
+			if !slices.Contains(known, label) {
+				wrong("nothing has the label %s", label)
+			}
+			differ = append(differ, label)
+		}
+	}
+	if strings.Contains(expr, "histogram_quantile") && !slices.Contains(differ, "le") {
+		wrong("a quantile without le")
+	}
+	differ = slices.DeleteFunc(differ, func(label string) bool { return label == "le" })
+	if !grouping.MatchString(expr) && !aggregation.MatchString(expr) {
+		differ = append(differ, "instance")
+	}
+	for _, l := range legend.FindAllStringSubmatch(format, -1) {
+		told = append(told, l[1])
+	}
+	slices.Sort(differ)
+	slices.Sort(told)
+	if differ = slices.Compact(differ); !slices.Equal(differ, told) {
+		wrong("series differ by %q, the legend tells %q", differ, told)
 	}
 }
 

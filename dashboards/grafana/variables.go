@@ -24,7 +24,7 @@ func textbox(name, label, description, value string) object {
 // runbooks is where the links lead to: a copy of dashboards/runbooks that a browser finds.
 func runbooks() object {
 	const where = "https://example.com/iotbridge/dashboards/runbooks"
-	return object{"name": "runbooks", "label": "Runbooks at", "type": "constant", "query": where, "hide": 2}
+	return object{"name": "runbooks", "label": "Runbooks at", "type": "constant", "query": where, "current": object{"text": where, "value": where}, "hide": 2}
 }
 
 const selector = `namespace=~"$namespace", job=~"$job", instance=~"$instance"`
