@@ -90,7 +90,7 @@ fmt: ## format as the linter wants it
 
 .PHONY: golden
 golden: ## rewrite the golden files from the code; read the diff before you commit it
-	$(GO) test ./schema/... ./docs/... ./cmd/iotbridge-agent -update
+	$(GO) test ./schema/... ./docs/... ./cmd/iotbridge-agent ./dashboards/grafana -update
 
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZTIME (30s)
