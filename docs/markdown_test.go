@@ -18,7 +18,7 @@ type page struct{ path, text string }
 func pages(t *testing.T) []page {
 	t.Helper()
 	var out []page
-	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md", "dashboards/*.md", "dashboards/runbooks/*.md", "deploy/*.md", "deploy/*/README.md", "deploy/*/*/README.md"} {
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md", "dashboards/*.md", "dashboards/runbooks/*.md", "dashboards/*/README.md", "deploy/*.md", "deploy/*/README.md", "deploy/*/*/README.md"} {
 		names, err := fs.Glob(os.DirFS(root), pattern)
 		if err != nil {
 			t.Fatal(err)
