@@ -48,9 +48,12 @@ func TestP13_NoPrivateKeyIsWrittenAnywhereElse(t *testing.T) {
 	})
 	p.stop(t)
 	for _, args := range [][]string{
-		{"provision", "claims", "list", "--profile", "batch", "--json"}, {"provision", "claims", "describe", d.serial, "--profile", "batch", "--json"},
-		{"provision", "claims", "describe", made.serial, "--profile", "batch"}, {"provision", "profiles", "describe", "batch", "--json"},
-		{"devices", "describe", d.id(), "--json"}, {"devices", "describe", made.id()},
+		{"provision", "claims", "list", "--profile", "batch", "--json"},
+		{"provision", "claims", "describe", d.serial, "--profile", "batch", "--json"},
+		{"provision", "claims", "describe", made.serial, "--profile", "batch"},
+		{"provision", "profiles", "describe", "batch", "--json"},
+		{"devices", "describe", d.id(), "--json"},
+		{"devices", "describe", made.id()},
 	} {
 		b.cli(append(args, "--local", b.dir)...)
 	}

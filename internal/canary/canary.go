@@ -20,10 +20,11 @@ func Sings(text []byte, key *ecdsa.PrivateKey) bool {
 	if err != nil {
 		return false
 	}
+	list := strings.Trim(fmt.Sprintf("%d", scalar), "[]")
 	forms := [][]byte{
 		scalar, []byte(hex.EncodeToString(scalar)), []byte(strings.ToUpper(hex.EncodeToString(scalar))),
 		[]byte(new(big.Int).SetBytes(scalar).String()),
-		[]byte(strings.Trim(fmt.Sprint(scalar), "[]")), []byte(strings.ReplaceAll(strings.Trim(fmt.Sprint(scalar), "[]"), " ", ",")),
+		[]byte(list), []byte(strings.ReplaceAll(list, " ", ",")),
 	}
 	for _, alphabet := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding} {
 		for before := range 3 {

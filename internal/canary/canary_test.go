@@ -34,7 +34,7 @@ func TestAKeyIsFoundInWhateverFormItIsWritten(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, form := range []string{
-			string(pkcs8), string(sec1), text, string(escaped), fmt.Sprintf("%x", pkcs8), fmt.Sprintf("%X", sec1), fmt.Sprint(pkcs8), fmt.Sprintf("%q", text),
+			string(pkcs8), string(sec1), text, string(escaped), fmt.Sprintf("%x", pkcs8), fmt.Sprintf("%X", sec1), fmt.Sprintf("%d", pkcs8), fmt.Sprintf("%q", text),
 			base64.URLEncoding.EncodeToString(sec1), base64.StdEncoding.EncodeToString([]byte("x" + string(pkcs8))), fmt.Sprintf("%+v", key),
 		} {
 			if !canary.Sings([]byte("before "+form+" behind"), key) {
