@@ -95,10 +95,13 @@ func TestAnalystsQueriesAnswer(t *testing.T) {
 				read("a", "", "5", 40*second), read("a", "", "6", 91*second), read("a", "", "7", 141*second),
 				// Every eight hours, and at the end of the day no longer silent than that.
 				read("slow", "", "8", 0), read("slow", "", "9", 8*hour), read("slow", "", "10", 16*hour),
+				// Each stored three times.
+				read("twin", "", "13", 0), read("twin", "", "13", 0), read("twin", "", "13", 0), read("twin", "", "14", 10*second), read("twin", "", "14", 10*second),
+				read("twin", "", "14", 10*second), read("twin", "", "15", 20*second), read("twin", "", "15", 20*second), read("twin", "", "15", 20*second),
 				read("two", "", "11", 0), read("two", "", "12", hour), // no habit yet
 			}},
 			[][]bqclient.Value{
-				{"a", at(141 * second), nil, 86400.0 - 141, 10.0}, {"a", at(40 * second), at(91 * second), 51.0, 10.0},
+				{"twin", at(20 * second), nil, 86400.0 - 20, 10.0}, {"a", at(141 * second), nil, 86400.0 - 141, 10.0}, {"a", at(40 * second), at(91 * second), 51.0, 10.0},
 			},
 		},
 		{
@@ -164,10 +167,11 @@ func TestAnalystsQueriesAnswer(t *testing.T) {
 			map[string][]row{"temperature": {
 				read("a", "", "1", hour), read("a", "", "2", hour, row{"publish_time": at(hour + minute)}), read("a", "", "3", hour, row{"publish_time": at(hour + 61*second)}),
 				read("a", "", "4", hour, row{"publish_time": at(3 * hour)}), read("a", "", "5", hour, row{"publish_time": at(50 * hour)}), read("a", "", "6", hour, row{"publish_time": at(0)}),
+				read("a", "", "9", hour, row{"publish_time": at(0)}),
 				read("b", "", "7", hour, row{"publish_time": at(50 * hour), "extra": `{"clock":"unsynced"}`}), read("b", "", "8", hour, row{"extra": `{"clock":"restamped"}`}),
 			}},
 			[][]bqclient.Value{
-				{"a", int64(2), int64(1), int64(1), int64(1), int64(49 * 3600), int64(1), int64(0)}, {"b", int64(1), int64(0), int64(0), int64(0), int64(0), int64(0), int64(1)},
+				{"a", int64(2), int64(1), int64(1), int64(1), int64(49 * 3600), int64(2), int64(0)}, {"b", int64(1), int64(0), int64(0), int64(0), int64(0), int64(0), int64(1)},
 			},
 		},
 		{
