@@ -189,6 +189,7 @@ func TestEachAlertIsTestedBothWays(t *testing.T) {
 			for _, one := range s.Tests {
 				m := asked.FindStringSubmatch(one.Expr)
 				switch {
+				case one.Expr == "ALERTS": // all at once
 				case m == nil:
 					t.Errorf("%s: %s: %s", name, s.Name, one.Expr)
 				case len(one.Expected) > 0:
