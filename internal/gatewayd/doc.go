@@ -7,7 +7,7 @@
 //	            │ end when what is under way is answered
 //	tier 2   publisher   bridge   files that are read again
 //	            │ end when everything is published, or given up, and booked
-//	tier 3   store   operations listener   readiness
+//	tier 3   store   operations listener   readiness   what is counted in the store
 //
 // When the gateway stops, or a part fails, a tier is told only when the one above has
 // ended: a PUBACK needs the publisher, and a session that ends the store.
