@@ -145,9 +145,11 @@ func (b *bed) browse(token string) *browser {
 	if a := w.send(http.MethodPost, "/login", url.Values{"token": {token}}); a.status != http.StatusSeeOther {
 		b.t.Fatalf("signing in: %d %s", a.status, a.text)
 	}
-	if found := wordField.FindStringSubmatch(w.get("/").text); found != nil {
-		w.word = found[1]
+	home := w.get("/")
+	if home.status == http.StatusSeeOther { // who may see one registry alone
+		home = w.get(home.header.Get("Location"))
 	}
+	w.word = wordField.FindStringSubmatch(home.text)[1]
 	return w
 }
 

@@ -21,6 +21,7 @@ type Console struct {
 	Manager           *devicemanager.Server
 	Fleet             Fleet
 	Project, Location string           // whose registries are shown
+	MQTT              string           // where devices connect, host:port; without a host it is the operator's name for the gateway
 	Office            provision.Office // nil: nobody is provisioned here
 	Warehouse         Warehouse        // nil: not known; its pages say so
 	Mail              Mail             // nil: likewise
@@ -43,7 +44,7 @@ type page struct {
 
 // pages are all of them. The registry of a path is its value "registry".
 var pages = concat(
-	overviewPages, registryPages, devicePages,
+	overviewPages, registryPages, devicePages, devicePage, deviceChanges,
 )
 
 func concat(lists ...[]page) (all []page) {

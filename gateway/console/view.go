@@ -29,7 +29,7 @@ type view struct {
 }
 
 // deeds is what forms tell that they have done.
-var deeds = merged(registryDeeds)
+var deeds = merged(registryDeeds, deviceDeeds)
 
 func merged(lists ...map[string]string) map[string]string {
 	all := map[string]string{}

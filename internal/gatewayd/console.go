@@ -2,6 +2,7 @@ package gatewayd
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -22,6 +23,13 @@ const (
 
 func (a *assembly) newConsole() *console.Console {
 	c := &console.Console{Manager: a.api, Fleet: a.store.Fleet(), Project: a.settings.Project, Location: a.settings.Location, Log: a.log}
+	if c.MQTT = a.settings.ProvisionMQTT; c.MQTT == "" && a.settings.serves("mqtt") {
+		_, port, _ := net.SplitHostPort(a.settings.MQTT[0])
+		if len(a.settings.Listeners.MQTT) > 0 {
+			_, port, _ = net.SplitHostPort(a.settings.Listeners.MQTT[0].Addr().String())
+		}
+		c.MQTT = ":" + port
+	}
 	if a.provisioning != nil {
 		c.Office = a.store.Provisioning()
 	}
