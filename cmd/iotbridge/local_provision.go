@@ -28,6 +28,11 @@ const (
 	localLife    = 10 * 365 * 24 * time.Hour
 )
 
+// enrolPatience is how long the fleet may take to be told yes or no.
+const enrolPatience = 5 * time.Minute
+
+var errNoAnswer = errors.New("the boards have got no answer that stays; the next run asks with the same keys")
+
 var errNoProvisioning = errors.New("its gateway does not provision: start it with --provision")
 
 // authorities makes, where they are not there, what provision init makes, and names it
@@ -111,10 +116,16 @@ func enrolment(ctx context.Context, s *site.Site, p *demo.Publisher) (*demo.Enro
 	if err := allow(ctx, s, p.Fleet); err != nil {
 		return nil, err
 	}
-	return p.Enrol(ctx, &demo.Provisioning{
+	ctx, cancel := context.WithTimeoutCause(ctx, enrolPatience, errNoAnswer)
+	defer cancel()
+	asked, err := p.Enrol(ctx, &demo.Provisioning{
 		URL: "https://" + s.DeviceHTTPS, Profile: s.Profile,
 		Bootstrap: enroll.Bootstrap{Certificate: s.BootstrapCert, Key: s.BootstrapKey},
 	})
+	if err != nil && errors.Is(context.Cause(ctx), errNoAnswer) {
+		err = fmt.Errorf("%w: %w", errNoAnswer, err)
+	}
+	return asked, err
 }
 
 // letIn says whether there is anything of the unit that was on no list: a claim, or a

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -36,7 +37,7 @@ type Enrolment struct {
 
 // Enrol lets every device of the fleet that has no key ask for one, as the agent does,
 // and the stranger with them. Who is refused is nobody, and publishes nothing; what
-// passes is waited for.
+// passes is waited for, until ctx ends.
 func (p *Publisher) Enrol(ctx context.Context, at *Provisioning) (*Enrolment, error) {
 	stranger := p.Fleet.Size()
 	boards := make([]board, stranger+1)
@@ -88,6 +89,9 @@ func (b *board) enrol(ctx context.Context, p *Publisher, at *Provisioning, index
 		}
 		return nil
 	case err != nil:
+		if last := e.Status().Error; last != "" && !strings.Contains(err.Error(), last) {
+			err = fmt.Errorf("%w; the last answer: %s", err, last)
+		}
 		return fmt.Errorf("board %s: %w", serial, err)
 	case log != nil && granted.Device != p.Fleet.Name(index):
 		return fmt.Errorf("board %s: profile %s names it %s, want %s", serial, at.Profile, granted.Device, p.Fleet.Name(index))

@@ -173,6 +173,22 @@ func TestWhatPassesIsWaitedFor(t *testing.T) {
 	}
 }
 
+// What does not pass ends with ctx, and says what was answered.
+func TestABoardThatIsPutOffForEverSaysSo(t *testing.T) {
+	p := bench(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	o := &office{answers: func(serial string, time int) int {
+		if serial == p.Fleet.Serial(0) && time == 2 {
+			cancel()
+		}
+		return http.StatusTooManyRequests
+	}}
+	if _, err := p.Enrol(ctx, o.open(t, p)); err == nil || !strings.Contains(err.Error(), "the last answer: the gateway grants no credential: 429") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // A certificate that may not ask is the whole fleet's trouble: nobody is waited for.
 func TestABootstrapCertificateThatMayNotAskEndsTheRun(t *testing.T) {
 	p := bench(t)
