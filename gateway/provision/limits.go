@@ -12,6 +12,7 @@ const (
 	defaultAddressRate     = 600
 	defaultPrefixRate      = 600
 	renewalRate            = 600 // of one address
+	wrongRate              = 600 // of one address: requests that cannot be read
 
 	per         = time.Minute // in which so many may come, at once or spread
 	maxLimited  = 32 << 10    // in each of two generations of each kind, some 5 MiB
@@ -27,7 +28,8 @@ type limits struct {
 	certificates, addresses, serials recent[limited, time.Time]
 }
 
-// limited is of a profile, or of "", which is renewals'.
+// limited is of a profile, of "", which is renewals', or of nonsense, which is no
+// profile's name.
 type limited struct{ profile, of string }
 
 // take books a request, or returns how long it is too early and books nothing.
@@ -45,6 +47,26 @@ func (l *limits) takeRenewal(from netip.Addr, now time.Time) (wait time.Duration
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return takeAll(now, rate{&l.addresses, limited{"", network(from)}, renewalRate})
+}
+
+const nonsense = "?"
+
+// takeWrong is take for a request that could not be read.
+func (l *limits) takeWrong(from netip.Addr, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	takeAll(now, rate{&l.addresses, limited{nonsense, network(from)}, wrongRate})
+}
+
+// wrong says how long an address waits that has sent too much of it.
+func (l *limits) wrong(from netip.Addr, now time.Time) (wait time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	due, _ := l.addresses.get(limited{nonsense, network(from)})
+	if due.Before(now) {
+		return 0
+	}
+	return max(due.Add(per/wrongRate).Sub(now)-per, 0)
 }
 
 type rate struct {

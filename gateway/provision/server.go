@@ -108,6 +108,18 @@ func (s *Server) serve(w http.ResponseWriter, c *call, at *route) (*answer, erro
 	if at.body == "" {
 		return at.serve(s, c)
 	}
+	if wait := s.Desk.limits.wrong(c.from(), s.Desk.now()); wait > 0 {
+		return nil, &Refusal{Code: TooMany, Detail: "more requests from one address that cannot be read than its rate allows", RetryAfter: wait}
+	}
+	a, err := s.read(w, c, at)
+	if err != nil && statusOf(asRefusal(err).Code) == http.StatusBadRequest {
+		s.Desk.limits.takeWrong(c.from(), s.Desk.now())
+	}
+	return a, err
+}
+
+// read reads the body, and serves the request.
+func (s *Server) read(w http.ResponseWriter, c *call, at *route) (*answer, error) {
 	if err := media(c.Header, at.body); err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -58,6 +59,37 @@ func TestP13_AnAnswerIsOverwritten(t *testing.T) {
 	}
 }
 
+// P1: requests that cannot be read have a rate, of an address: they cost work, too.
+func TestP1_NonsenseHasARate(t *testing.T) {
+	s := open(t, nil)
+	now := time.Now()
+	s.desk.Now = func() time.Time { return now }
+	ask := func(from, text string) int {
+		r := s.asked(t.Context(), "POST", "/v1/provisioning/batch:enroll", []byte(text))
+		r.RemoteAddr = from
+		w := httptest.NewRecorder()
+		s.server.ServeHTTP(w, r)
+		return w.Code
+	}
+	for i := range 600 {
+		if code := ask("192.0.2.1:1000", "{"); code != http.StatusBadRequest {
+			t.Fatalf("the %dth: %d", i, code)
+		}
+	}
+	for _, text := range []string{"{", string(body(map[string]any{"identifiers": identifiers("SN-0001")}))} {
+		if code := ask("192.0.2.1:1001", text); code != http.StatusTooManyRequests {
+			t.Errorf("%s: %d", text, code)
+		}
+	}
+	if code := ask("192.0.2.2:1000", string(body(map[string]any{"identifiers": identifiers("SN-0002")}))); code != http.StatusCreated {
+		t.Errorf("another address: %d", code)
+	}
+	now = now.Add(time.Second)
+	if code := ask("192.0.2.1:1000", string(body(map[string]any{"identifiers": identifiers("SN-0001")}))); code != http.StatusCreated {
+		t.Errorf("a second later: %d", code)
+	}
+}
+
 // Who goes before the answer raises no alarm: neither a log of a fault nor a count of one.
 func TestWhoGoesIsNoFault(t *testing.T) {
 	s := open(t, nil)
@@ -100,9 +132,13 @@ func TestTheWebhookIsToldTheSubject(t *testing.T) {
 	b := s.board("SN-0001")
 	request := csr(t, newKey(t), "SN-0001")
 	problem(t, "EST", b.est("simpleenroll", request), http.StatusForbidden, "DENIED")
+	if len(subjects) != 1 {
+		t.Error("it was not asked")
+	}
 	problem(t, "JSON", b.enroll(map[string]any{"identifiers": identifiers("SN-0001"), "csr": armoured("CERTIFICATE REQUEST", request)}), http.StatusForbidden, "DENIED")
-	for range 2 {
-		if got := <-subjects; !strings.Contains(got, `"subject":"SERIALNUMBER=SN-0001"`) {
+	close(subjects) // both were answered
+	for got := range subjects {
+		if !strings.Contains(got, `"subject":"SERIALNUMBER=SN-0001"`) {
 			t.Error(got)
 		}
 	}

@@ -149,8 +149,8 @@ func (s *Server) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			s.record(context.WithoutCancel(ctx))
 			return nil
-		case <-s.tallies.wake:
-			s.record(ctx)
+		case <-s.tallies.wake: // it may be the end as well
+			s.record(context.WithoutCancel(ctx))
 		}
 	}
 }
