@@ -96,7 +96,7 @@ func TestReadmesCommandsAreKnown(t *testing.T) {
 	lines := regexp.MustCompile(`(?m)^docker compose run --rm .*?\biotbridge ((?:registries|devices|quarantine) .*)$`).FindAllSubmatch(text, -1)
 	for _, m := range lines {
 		t.Run(string(m[1]), func(t *testing.T) {
-			deploycheck.CommandLine(t, "iotbridge", strings.Fields(string(m[1])), services(t)["iotbridge"].Environment)
+			deploycheck.CommandLine(t, "iotbridge", strings.Fields(string(m[1])), nil)
 		})
 	}
 	if len(lines) != 4 {
