@@ -108,8 +108,8 @@ func TestP20_SmuggledHeads(t *testing.T) {
 	}
 	chunked := func(body string) string { return fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(body), body) }
 	smuggled := sized("Connection: close\r\n", enrolment("SN-SMUGGLED"))
-	visible, all := enrolment("SN-0001"), ""
-	all = chunked(visible) + smuggled
+	visible := enrolment("SN-0001")
+	all := chunked(visible) + smuggled
 	for _, c := range []struct {
 		what, text string
 		want       []int
