@@ -51,7 +51,7 @@ func container(t *testing.T, i *image, name string, args, env []string, data str
 	id := fmt.Sprintf("iotbridge-%d-%s", os.Getpid(), name)
 	t.Cleanup(func() { exec.Command("runc", "--root", state, "delete", "--force", id).Run() })
 	for _, dir := range []string{i.root, filepath.Dir(i.root)} { // 65532 reads them
-		if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // as above
+		if err := os.Chmod(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -74,7 +74,7 @@ func serve(t *testing.T) *site.Site {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	t.Cleanup(func() {
-		cmd.Process.Signal(os.Interrupt) //nolint:errcheck // it may have ended
+		cmd.Process.Signal(os.Interrupt) // it may have ended
 		if err := <-ended; err != nil {
 			t.Errorf("the cloud: %v\n%s", err, &log)
 		}
