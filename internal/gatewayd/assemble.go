@@ -23,6 +23,7 @@ import (
 	"iotbridge/gateway/provision"
 	"iotbridge/gateway/pubsub"
 	"iotbridge/gateway/registry"
+	"iotbridge/internal/warehouse"
 	"iotbridge/internal/watched"
 )
 
@@ -47,7 +48,8 @@ type assembly struct {
 	operatorsFile *operators.File
 
 	chronicle *gateway.Chronicle
-	console   *console.Console // nil: nobody may operate
+	console   *console.Console     // nil: nobody may operate
+	warehouse *warehouse.Warehouse // nil: the console shows none
 
 	provisioning *provision.Server // nil: nobody is provisioned
 	authority    *watched.File[*provision.Authority]
@@ -105,6 +107,9 @@ func (a *assembly) open(ctx context.Context, reg prometheus.Registerer) (err err
 	}
 	if reg != nil {
 		a.publisher.Observe(reg)
+	}
+	if a.warehouse, err = a.openWarehouse(ctx); err != nil {
+		return err
 	}
 	a.chronicle = &gateway.Chronicle{Book: a.store.Book, Log: a.log}
 	a.bridge = &gateway.Bridge{
@@ -185,6 +190,9 @@ func (a *assembly) close() error {
 	}
 	if a.signer != nil {
 		errs = append(errs, a.signer.Close())
+	}
+	if a.warehouse != nil {
+		errs = append(errs, a.warehouse.Client.Close())
 	}
 	if a.conn != nil {
 		errs = append(errs, a.conn.Close())

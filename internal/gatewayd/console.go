@@ -33,6 +33,9 @@ func (a *assembly) newConsole() *console.Console {
 	if a.provisioning != nil {
 		c.Office = a.store.Provisioning()
 	}
+	if a.warehouse != nil {
+		c.Warehouse = a.warehouse
+	}
 	return c
 }
 

@@ -131,6 +131,9 @@ func (s *Settings) Fault() error {
 	if err := s.Provisioning.Fault(); err != nil {
 		return err
 	}
+	if err := s.consoleFault(); err != nil {
+		return err
+	}
 	if s.Operators == "" || s.APITLSCert != "" {
 		return nil
 	}

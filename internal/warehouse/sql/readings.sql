@@ -1,0 +1,6 @@
+-- The latest readings of one device.
+SELECT event_time, temperature
+FROM `${PROJECT}.${DATASET}.temperature`
+WHERE event_time >= @since AND device_id = @device AND registry_id = @registry
+ORDER BY event_time DESC
+LIMIT @limit
