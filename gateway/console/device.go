@@ -248,7 +248,8 @@ func fingerprint(k *iotpb.DeviceCredential) string {
 func when(t interface {
 	IsValid() bool
 	AsTime() time.Time
-}) time.Time {
+},
+) time.Time {
 	if !t.IsValid() || t.AsTime().Unix() <= 0 {
 		return time.Time{}
 	}

@@ -100,8 +100,8 @@ func (c *Console) config(v *visit) error {
 		return v.fail(http.StatusBadRequest, "The form does not say after which version this one comes.")
 	}
 	if v.form().Get("json") != "" {
-		var any json.RawMessage
-		if err := json.Unmarshal([]byte(data), &any); err != nil {
+		var value json.RawMessage
+		if err := json.Unmarshal([]byte(data), &value); err != nil {
 			return v.fail(http.StatusBadRequest, sentence("the config is not JSON: "+err.Error()))
 		}
 	}

@@ -88,8 +88,11 @@ func kinds(path string, q gateway.DeviceQuery, t gateway.Tally) (list []choice) 
 		kind  gateway.DeviceKind
 		count int
 	}{
-		{"All", gateway.AllDevices, t.Devices}, {"Connected", gateway.ConnectedDevices, t.Connected}, {"Silent", gateway.SilentDevices, t.Silent},
-		{"Erroring", gateway.ErroringDevices, t.Erroring}, {"Blocked", gateway.BlockedDevices, t.Blocked},
+		{"All", gateway.AllDevices, t.Devices},
+		{"Connected", gateway.ConnectedDevices, t.Connected},
+		{"Silent", gateway.SilentDevices, t.Silent},
+		{"Erroring", gateway.ErroringDevices, t.Erroring},
+		{"Blocked", gateway.BlockedDevices, t.Blocked},
 	} {
 		one := q
 		one.Kind = k.kind
@@ -106,8 +109,11 @@ func columns(path string, q gateway.DeviceQuery) (list []column) {
 		fixed  bool
 		latest bool
 	}{
-		{"Device", gateway.ByName, false, false}, {"State", "", true, false}, {"Last message", gateway.ByLastEvent, false, true},
-		{"Last error", gateway.ByLastError, false, true}, {"Number", gateway.ByNumber, false, false},
+		{"Device", gateway.ByName, false, false},
+		{"State", "", true, false},
+		{"Last message", gateway.ByLastEvent, false, true},
+		{"Last error", gateway.ByLastError, false, true},
+		{"Number", gateway.ByNumber, false, false},
 	} {
 		head := column{Text: c.text, Order: "none", Number: c.sort == gateway.ByNumber}
 		if !c.fixed {
@@ -126,8 +132,10 @@ func columns(path string, q gateway.DeviceQuery) (list []column) {
 
 // Found says in words what the list is of.
 func (l *deviceList) Found() string {
-	what := map[gateway.DeviceKind]string{gateway.AllDevices: "devices", gateway.ConnectedDevices: "connected devices", gateway.SilentDevices: "devices from which nothing has come for an hour",
-		gateway.BlockedDevices: "blocked devices", gateway.ErroringDevices: "devices whose last sign was an error"}[l.Query.Kind]
+	what := map[gateway.DeviceKind]string{
+		gateway.AllDevices: "devices", gateway.ConnectedDevices: "connected devices", gateway.SilentDevices: "devices from which nothing has come for an hour",
+		gateway.BlockedDevices: "blocked devices", gateway.ErroringDevices: "devices whose last sign was an error",
+	}[l.Query.Kind]
 	if l.Query.Text != "" {
 		return fmt.Sprintf("%s with %q in the name", what, l.Query.Text)
 	}

@@ -196,7 +196,7 @@ func (v *visit) live(name string, produce func(context.Context) ([]event, error)
 			}
 		case <-still.C:
 			if _, _, err := v.console.who(v.Request, "ConsoleLive"); err != nil {
-				return nil //nolint:nilerr // the session has ended: the page says so when it asks again
+				return nil // the session has ended: the page says so when it asks again
 			}
 			if (event{"still", "here"}).write(v.w) != nil {
 				return nil

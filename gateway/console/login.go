@@ -88,10 +88,11 @@ func (c *Console) enter(w http.ResponseWriter, r *http.Request, token string) {
 	}
 	sealed, t := c.vault.seal(forCookie, token, sessionLife)
 	http.SetCookie(w, c.vault.set(r, sealed, t.Until))
-	http.Redirect(w, r, within(r.FormValue("next")), http.StatusSeeOther)
+	http.Redirect(w, r, within(r.FormValue("next")), http.StatusSeeOther) //nolint:gosec // within keeps it here
 }
 
 func (v *vault) set(r *http.Request, value string, until time.Time) *http.Cookie {
+	//nolint:gosec // without TLS it is loopback: a Secure cookie would not come back in every browser
 	return &http.Cookie{Name: v.cookie(), Value: value, Path: "/", Expires: until, HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteLaxMode}
 }
 
@@ -124,7 +125,7 @@ func (c *Console) link(w http.ResponseWriter, r *http.Request) {
 // copy keeps it for its hours, or until the token is struck from the operators file.
 func (c *Console) logout(w http.ResponseWriter, r *http.Request) {
 	if origins.Check(r) == nil && c.vault.open(r.Context(), c.Fleet) == nil {
-		gone := c.vault.set(r, "", time.Unix(1, 0))
+		gone := c.vault.set(r, "", time.Unix(1, 0)) //nolint:gosec // as above
 		gone.MaxAge = -1
 		http.SetCookie(w, gone)
 	}

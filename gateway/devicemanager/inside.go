@@ -42,7 +42,7 @@ func (in inside) Invoke(ctx context.Context, method string, args, reply any, _ .
 		if rpc.MethodName != path.Base(method) {
 			continue
 		}
-		answered, err := rpc.Handler(methods{in.Server}, ctx, func(req any) error {
+		answered, err := rpc.Handler(methods(in), ctx, func(req any) error {
 			proto.Merge(req.(proto.Message), args.(proto.Message))
 			return nil
 		}, in.govern)

@@ -6,12 +6,26 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 )
 
 // Backup writes a copy of the store, as it is at one moment, to a new file; writing
 // goes on meanwhile. To restore it, stop the gateway, put the copy in the file's
 // place and remove the file's -wal and -shm. PostgreSQL has pg_dump.
 func (s *Store) Backup(ctx context.Context, file string) error { return s.engine.backup(ctx, file) }
+
+// Backup does it from beside the process that has the store open, if any has.
+func Backup(ctx context.Context, address, file string) error {
+	db, ok := strings.CutPrefix(address, "sqlite:")
+	if !ok || db == "" {
+		return postgres{}.backup(ctx, file)
+	}
+	if _, err := os.Stat(db); err != nil { // SQLite would say less
+		return err
+	}
+	e := &sqliteFile{file: db}
+	return e.explain(e.backup(ctx, file))
+}
 
 func (e *sqliteFile) backup(ctx context.Context, file string) error {
 	if _, err := os.Stat(file); err == nil {
@@ -43,5 +57,5 @@ func (e *sqliteFile) backup(ctx context.Context, file string) error {
 }
 
 func (postgres) backup(context.Context, string) error {
-	return errors.New("a store in PostgreSQL is saved by pg_dump, which may run at any time")
+	return errors.New("only a store in a file, sqlite:FILE, is saved by this; PostgreSQL is by pg_dump, which may run at any time")
 }

@@ -162,8 +162,10 @@ func connections(t *testing.T, w *world) {
 func pulses(t *testing.T, w *world) {
 	other := w.open(t)
 	at := time.Now().Truncate(time.Second).UTC()
-	mine := gateway.Pulse{Instance: "gate-1", Began: at, At: at, Connections: 7, Events: 1 << 40, Refused: map[string]uint64{"signature": 3}, Holds: []string{"store"},
-		Recent: []gateway.PulsePoint{{At: at, Connections: 6, Events: 5}}}
+	mine := gateway.Pulse{
+		Instance: "gate-1", Began: at, At: at, Connections: 7, Events: 1 << 40, Refused: map[string]uint64{"signature": 3}, Holds: []string{"store"},
+		Recent: []gateway.PulsePoint{{At: at, Connections: 6, Events: 5}},
+	}
 	for range 2 {
 		if err := w.Fleet().Beat(t.Context(), mine); err != nil {
 			t.Fatal(err)
@@ -199,8 +201,16 @@ func BenchmarkFleetPages(b *testing.B) {
 		}
 	})
 	for _, q := range []gateway.DeviceQuery{
-		{}, {Desc: true}, {Text: "99999"}, {Text: "nothing"}, {Kind: gateway.ConnectedDevices}, {Kind: gateway.SilentDevices}, {Kind: gateway.BlockedDevices},
-		{Sort: gateway.ByLastEvent, Desc: true}, {Sort: gateway.ByNumber}, {Kind: gateway.ConnectedDevices, Sort: gateway.ByLastEvent},
+		{},
+		{Desc: true},
+		{Text: "99999"},
+		{Text: "nothing"},
+		{Kind: gateway.ConnectedDevices},
+		{Kind: gateway.SilentDevices},
+		{Kind: gateway.BlockedDevices},
+		{Sort: gateway.ByLastEvent, Desc: true},
+		{Sort: gateway.ByNumber},
+		{Kind: gateway.ConnectedDevices, Sort: gateway.ByLastEvent},
 	} {
 		b.Run(fmt.Sprintf("%+v", q), func(b *testing.B) {
 			for b.Loop() {

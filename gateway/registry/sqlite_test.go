@@ -304,3 +304,37 @@ func TestB33_ClaimsWithoutTheFile(t *testing.T) {
 		t.Errorf("epoch %d after %d, %v", second, first, err)
 	}
 }
+
+// The copy may be made by another process, which has not the store's lock.
+func TestB68_BackupFromBeside(t *testing.T) {
+	ctx := t.Context()
+	file := filepath.Join(t.TempDir(), "registry.db")
+	s := openAt(t, "sqlite:"+file)
+	w := newWorld(t, s, nil)
+	w.createAs(t, &gateway.Device{Key: w.device("blocked"), Blocked: true})
+	copied := filepath.Join(t.TempDir(), "backup.db")
+	if err := registry.Backup(ctx, "sqlite:"+file, copied); err != nil {
+		t.Fatal(err)
+	}
+	if d, err := openAt(t, "sqlite:"+copied).Device(ctx, w.device("blocked")); err != nil || !d.Blocked {
+		t.Errorf("the blocked device is %+v, %v", d, err)
+	}
+	for address, why := range map[string]string{
+		"sqlite:" + file:                 "replaces nothing",
+		"sqlite:" + file + ".not":        "no such file",
+		"sqlite:" + filepath.Dir(file):   "",
+		"":                               "pg_dump",
+		"postgres://u:secret@h/database": "pg_dump",
+	} {
+		to := copied
+		if why != "replaces nothing" {
+			to += ".other"
+		}
+		if err := registry.Backup(ctx, address, to); err == nil || !strings.Contains(err.Error(), why) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("of %q: %v", address, err)
+		}
+		if left, _ := filepath.Glob(copied + ".?*"); len(left) != 0 {
+			t.Errorf("of %q: it left %v", address, left)
+		}
+	}
+}
