@@ -11,6 +11,7 @@ import (
 	"github.com/alecthomas/kong"
 	"go.uber.org/zap"
 
+	"iotbridge/gateway/registry"
 	"iotbridge/internal/buildinfo"
 	"iotbridge/internal/config"
 	"iotbridge/internal/gatewayd"
@@ -30,6 +31,7 @@ type settings struct {
 	Config            config.File      `placeholder:"FILE.yaml" help:"Read settings from this file."`
 	Check             bool             `help:"Check configuration, certificates, store and topics, a line each, and exit: 1 on the first fault."`
 	Healthy           bool             `help:"Ask the gateway that runs here, at --ops, whether it can answer, and exit: 1 when it cannot."`
+	Backup            string           `type:"path" placeholder:"FILE" help:"Write a copy of the store's SQLite file, as it is at one moment, to a new file, and exit. A gateway may be at work on it."`
 	Version           kong.VersionFlag `help:"Show the version."`
 }
 
@@ -45,8 +47,11 @@ func run(args []string) int {
 	case err != nil:
 		return fault(2, err)
 	}
-	if s.Healthy { // the rest of the settings may be unknown to who asks
+	switch { // who asks for these need not know the rest of the settings
+	case s.Healthy:
 		return fault(1, ops.Healthy(context.Background(), s.Ops))
+	case s.Backup != "":
+		return fault(1, registry.Backup(context.Background(), s.Store, s.Backup))
 	}
 	if err := s.Fault(); err != nil {
 		return fault(2, err)

@@ -333,7 +333,7 @@ func TestB68_BackupFromBeside(t *testing.T) {
 		if err := registry.Backup(ctx, address, to); err == nil || !strings.Contains(err.Error(), why) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("of %q: %v", address, err)
 		}
-		if left, _ := filepath.Glob(copied + ".?*"); len(left) != 0 {
+		if left, _ := filepath.Glob(copied + ".other*"); len(left) != 0 {
 			t.Errorf("of %q: it left %v", address, left)
 		}
 	}
