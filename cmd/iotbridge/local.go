@@ -23,6 +23,9 @@ import (
 // bring home what was.
 const settleTimeout = 2 * time.Minute
 
+// linkTimeout is how long a link to the console is waited for.
+const linkTimeout = 10 * time.Second
+
 // maxFleet bounds the fleet: each device is a connection, with both its ends here.
 const maxFleet = 5000
 
@@ -51,8 +54,9 @@ type localCommand struct {
 func (*localCommand) Help() string {
 	return `Pub/Sub, BigQuery, the gateway, the worker and a small fleet in one process, speaking the same MQTT, gRPC and REST as with Google. Each device runs the agent's code, with a simulated sensor; it is registered and has its own key and spool, in DIR/devices. The spoofers have, too: they lie in the body. Spoofed and malformed messages end in quarantine, all others in tables. When the fleet has sent what it holds, the tables are read back and compared with what was confirmed to the devices: the exit code is 1 if a message is lost or stands where it does not belong.
 
-While it runs:
+While it runs, the link that it prints opens the console in a browser, and:
 
+  iotbridge console                                       another link
   iotbridge devices list                                      who is there
   iotbridge devices block device1                             and is not any more
   iotbridge quarantine list                                   what was refused, and why
@@ -110,7 +114,7 @@ func (c *localCommand) Run(ctx context.Context, flags logging.Flags) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, forget()) }()
-	screen.hints(c.Data, s)
+	screen.hints(c.Data, s, c.link(ctx, s, gateway, screen.log))
 
 	if !c.has("devices") {
 		ctx, cancel := c.timed(ctx)
@@ -119,6 +123,20 @@ func (c *localCommand) Run(ctx context.Context, flags logging.Flags) (err error)
 		return failure(ctx)
 	}
 	return c.demonstrate(ctx, s, worker, registry, screen)
+}
+
+// link is one to the console, or "": without it the system is as good.
+func (c *localCommand) link(ctx context.Context, s *site.Site, gateway *part, log *zap.Logger) string {
+	if gateway == nil {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, linkTimeout)
+	defer cancel()
+	to, err := signIn(ctx, s, maxLinkLife)
+	if err != nil && ctx.Err() == nil {
+		log.Warn("the console gives no link", zap.Error(plain(err)))
+	}
+	return to.URL
 }
 
 // announce leaves the site in the directory, if it is of this process. What it returns

@@ -33,13 +33,19 @@ func newScreen(out *os.File, flags logging.Flags) *screen {
 	return s
 }
 
-// hints says how to look further.
-func (s *screen) hints(dir string, at *site.Site) {
+// hints says how to look further. console is a link to it, or "".
+func (s *screen) hints(dir string, at *site.Site, console string) {
 	file := filepath.Join(dir, localcloud.BigQueryFile)
 	if !s.living {
 		s.log.Info("the local system serves", zap.String("site", filepath.Join(dir, site.FileName)), zap.String("tables", file),
 			zap.String("pubsub", at.PubSub), zap.String("bigquery", at.BigQuery), zap.String("bigqueryStorage", at.BigQueryStorage), zap.String("ops", at.Ops), zap.String("mqtt", at.MQTT), zap.String("api", at.API))
+		if console != "" {
+			s.log.Info("the console", zap.String("link", console), zap.Duration("good_for", maxLinkLife))
+		}
 		return
+	}
+	if console != "" {
+		fmt.Fprintf(s.out, "See the devices alive in a browser (this link is good once, for an hour; then: iotbridge console --local %s):\n  %s\n\n", dir, console)
 	}
 	fmt.Fprintf(s.out, `The local system serves. Look further, from another terminal:
   sqlite3 %s 'SELECT * FROM %s LIMIT 5'

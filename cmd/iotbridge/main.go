@@ -23,6 +23,7 @@ Start with "iotbridge local": it runs everything on this machine, with one liar 
 
 type commands struct {
 	Local      localCommand      `cmd:"" help:"Run the whole system on this machine."`
+	Console    consoleCommand    `cmd:"" help:"Print a link that signs in to the gateway's console, in a browser."`
 	Registries registriesCommand `cmd:"" help:"Make and look at registries: sets of devices, and where their messages go."`
 	Devices    devicesCommand    `cmd:"" help:"Register devices, look at them, talk to them, block them."`
 	Provision  provisionCommand  `cmd:"" help:"Let boards become devices by themselves: profiles, lists, claims."`

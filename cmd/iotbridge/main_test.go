@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -54,6 +55,7 @@ func TestScripts(t *testing.T) {
 			"quiet":   quiet,
 			"keygen":  keygen,
 			"send":    send,
+			"open":    open,
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -216,6 +218,20 @@ func quiet(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	ts.Fatalf("%s is still heard", args[1])
+}
+
+// open opens the link in a file, and checks the answer's status: open FILE STATUS.
+func open(ts *testscript.TestScript, _ bool, args []string) {
+	var l link
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &l))
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	defer client.CloseIdleConnections()
+	answer, err := client.Get(l.URL)
+	ts.Check(err)
+	answer.Body.Close()
+	if got := strconv.Itoa(answer.StatusCode); got != args[1] {
+		ts.Fatalf("%s answered %s, want %s", args[0], got, args[1])
+	}
 }
 
 // program is the path of this program.
