@@ -15,7 +15,9 @@ import (
 	"iotbridge/internal/deploycheck"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start"))
+}
 
 // service is what is looked at here; Compose's own reader looks at the rest, in
 // internal/tools/images.
