@@ -52,6 +52,7 @@ type assembly struct {
 	warehouse *warehouse.Warehouse // nil: the console shows none
 
 	provisioning *provision.Server // nil: nobody is provisioned
+	used         *uses             // likewise
 	authority    *watched.File[*provision.Authority]
 	hooks        *provision.Hooks
 	signer       io.Closer // of the authority of devices; nil: nothing to close
@@ -124,7 +125,8 @@ func (a *assembly) openDoors(reg prometheus.Registerer) {
 	s := a.settings
 	d := &door{Bridge: a.bridge, project: s.Project, location: s.Location, telemetry: a.metrics.telemetry}
 	if a.provisioning != nil {
-		d.used = &uses{Claims: a.store.Provisioning(), Log: a.log}
+		a.used = &uses{Claims: a.store.Provisioning(), Log: a.log}
+		d.used = a.used
 	}
 	if s.serves("mqtt") {
 		a.mqtt = &mqtt.Server{

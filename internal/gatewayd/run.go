@@ -73,6 +73,9 @@ func (a *assembly) halls() []part {
 			return nil
 		})
 	}
+	if a.used != nil {
+		parts = append(parts, a.used.Run)
+	}
 	watch(a.devices.Watch)
 	if a.operatorsFile != nil {
 		watch(a.operatorsFile.Watch)
