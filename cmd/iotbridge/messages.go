@@ -13,10 +13,10 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"cloud.google.com/go/pubsub/v2"
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
+
+	"iotbridge/gateway/pubsub"
+	"iotbridge/internal/mail"
 )
 
 type messagesCommand struct {
@@ -55,12 +55,13 @@ func (c *messagesPull) Run(ctx context.Context, stdout io.Writer) error {
 	if !strings.Contains(name, "/") {
 		name = "projects/" + s.Project + "/subscriptions/" + name
 	}
-	client, err := s.OpenPubSub(ctx)
+	conn, err := pubsub.Dial(ctx, s.PubSub)
 	if err != nil {
 		return err
 	}
-	defer client.Close()
-	messages, err := c.pull(ctx, client, name)
+	defer conn.Close()
+	look := &mail.Look{Client: pubsubpb.NewSubscriberClient(conn), Subscription: name, Most: c.Max, Wait: c.Wait, Patient: true}
+	messages, err := look.Pull(ctx)
 	for _, m := range messages {
 		if err == nil {
 			err = c.print(stdout, m.Message)
@@ -69,59 +70,7 @@ func (c *messagesPull) Run(ctx context.Context, stdout io.Writer) error {
 	if err == nil && len(messages) == 0 {
 		fmt.Fprintf(os.Stderr, "iotbridge: no message came within %v\n", c.Wait)
 	}
-	return errors.Join(err, c.settle(ctx, client, name, messages, err == nil))
-}
-
-// pull returns what it has also with an error: it must be settled. Once it has some
-// it takes what else is there at once: a call that was given up while it waited could
-// still be given what is about to be handed back.
-func (c *messagesPull) pull(ctx context.Context, client *pubsub.Client, name string) (messages []*pubsubpb.ReceivedMessage, err error) {
-	for len(messages) < c.Max {
-		req := &pubsubpb.PullRequest{Subscription: name, MaxMessages: int32(min(c.Max-len(messages), 1000))}
-		req.ReturnImmediately = len(messages) > 0 //nolint:staticcheck // deprecated for polling, which this is not
-		got, err := pullOnce(ctx, c.Wait, client, req)
-		if err != nil {
-			return messages, fmt.Errorf("subscription %s: %w", name, err)
-		}
-		if len(got) == 0 {
-			break
-		}
-		messages = append(messages, got...)
-	}
-	return messages, nil
-}
-
-// pullOnce returns nothing when nothing comes in time.
-func pullOnce(ctx context.Context, wait time.Duration, client *pubsub.Client, req *pubsubpb.PullRequest) ([]*pubsubpb.ReceivedMessage, error) {
-	ctx, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
-	got, err := client.SubscriptionAdminClient.Pull(ctx, req)
-	if ctx.Err() != nil || status.Code(err) == codes.DeadlineExceeded {
-		err = nil
-	}
-	return got.GetReceivedMessages(), err
-}
-
-// settle acknowledges or hands back, also when ctx has ended.
-func (c *messagesPull) settle(ctx context.Context, client *pubsub.Client, name string, messages []*pubsubpb.ReceivedMessage, printed bool) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	for chunk := range slices.Chunk(messages, 500) {
-		ids := make([]string, len(chunk))
-		for i, m := range chunk {
-			ids[i] = m.AckId
-		}
-		var err error
-		if c.Ack && printed {
-			err = client.SubscriptionAdminClient.Acknowledge(ctx, &pubsubpb.AcknowledgeRequest{Subscription: name, AckIds: ids})
-		} else {
-			err = client.SubscriptionAdminClient.ModifyAckDeadline(ctx, &pubsubpb.ModifyAckDeadlineRequest{Subscription: name, AckIds: ids})
-		}
-		if err != nil {
-			return fmt.Errorf("subscription %s: %w", name, err)
-		}
-	}
-	return nil
+	return errors.Join(err, look.Settle(ctx, messages, c.Ack && err == nil))
 }
 
 func (c *messagesPull) print(out io.Writer, m *pubsubpb.PubsubMessage) error {
