@@ -16,7 +16,7 @@ var programs = map[string]struct {
 	env     []string
 }{
 	"iotbridge-ingest":  {28, []string{"9102/tcp"}, []string{"INGEST_OPS=:9102"}},
-	"iotbridge-gateway": {36, []string{"8080/tcp", "8081/tcp", "8443/tcp", "8883/tcp", "9101/tcp"}, []string{"GATEWAY_OPS=:9101"}},
+	"iotbridge-gateway": {46, []string{"8080/tcp", "8081/tcp", "8443/tcp", "8883/tcp", "9101/tcp"}, []string{"GATEWAY_OPS=:9101"}},
 	"iotbridge-agent":   {11, nil, nil},
 	"iotbridge":         {48, nil, nil},
 }
