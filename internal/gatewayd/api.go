@@ -19,7 +19,7 @@ import (
 
 // operatorsREST is Device Manager, and beside it what operators do about provisioning.
 func (a *assembly) operatorsREST() http.Handler {
-	desk := &office.API{Books: a.store.Provisioning(), Location: "projects/" + a.settings.Project + "/locations/" + a.settings.Location}
+	desk := &office.API{Place: office.Place{Books: a.store.Provisioning(), Location: "projects/" + a.settings.Project + "/locations/" + a.settings.Location}}
 	manager, provisioning := a.api.Handler(), a.api.Guard(desk.Call, desk.Answer)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.EscapedPath(), office.Root) {

@@ -1,7 +1,6 @@
 package office
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -14,7 +13,6 @@ import (
 
 	"iotbridge/gateway"
 	"iotbridge/gateway/operators"
-	"iotbridge/gateway/provision"
 )
 
 const (
@@ -24,23 +22,12 @@ const (
 	idleTime    = 30 * time.Second // between two bytes of an upload
 )
 
-// Books is what is told to operators, and changed by them.
-type Books interface {
-	provision.Office
-	Profile(ctx context.Context, id string) (*provision.Profile, error)
-	Claim(ctx context.Context, profile, serial string) (*provision.Claim, error)
-}
-
 // API serves operators over REST, below /v1/provisioning/. It is to be guarded:
 // Call says what a request takes, and Answer is for who may, on behalf of
 // operators.From. A request that is in no route takes a role that nobody has.
 //
-// Provisioning belongs to a location: an operator of one of its registries only is not
-// let in, and a profile of another location's registry is not there.
-type API struct {
-	Books    Books
-	Location string // projects/P/locations/L
-}
+// An operator of one of the location's registries only is not let in.
+type API struct{ Place }
 
 // route is one thing that can be asked for. Its path begins after
 // /v1/provisioning/; * is any one segment, and an argument.
@@ -146,19 +133,6 @@ func (a *API) Answer(w http.ResponseWriter, r *http.Request) error {
 		return gateway.ErrNotFound
 	}
 	return found.answer(a, w, r, args)
-}
-
-// profile is one of this location.
-func (a *API) profile(ctx context.Context, id string) (*provision.Profile, error) {
-	p, err := a.Books.Profile(ctx, id)
-	if err == nil && !a.here(p.Registry) {
-		return nil, gateway.ErrNotFound
-	}
-	return p, err
-}
-
-func (a *API) here(k gateway.RegistryKey) bool {
-	return a.Location == "projects/"+k.Project+"/locations/"+k.Location
 }
 
 func actor(r *http.Request) string { return operators.From(r.Context()).Name }

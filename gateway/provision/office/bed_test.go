@@ -61,7 +61,7 @@ func newBed(t testing.TB) *bed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.office = &office.API{Books: b.store.Provisioning(), Location: location}
+	b.office = &office.API{Place: office.Place{Books: b.store.Provisioning(), Location: location}}
 	manager := &devicemanager.Server{Admin: b.store, Bus: b.store, Operators: list}
 	server := httptest.NewServer(manager.Guard(b.office.Call, b.office.Answer))
 	t.Cleanup(server.Close)

@@ -4,21 +4,15 @@ import (
 	"context"
 	"net/http"
 
-	"iotbridge/gateway"
 	"iotbridge/gateway/provision"
 )
-
-const maxReason = 256
 
 func (a *API) listClaims(w http.ResponseWriter, r *http.Request, args []string) error {
 	p, state, err := page(r, "state")
 	if err != nil {
 		return err
 	}
-	if _, err := a.profile(r.Context(), args[0]); err != nil {
-		return err
-	}
-	list, next, err := a.Books.Claims(r.Context(), args[0], provision.ClaimState(state), p)
+	list, next, err := a.Claims(r.Context(), args[0], provision.ClaimState(state), p)
 	if err != nil {
 		return err
 	}
@@ -30,14 +24,14 @@ func (a *API) listClaims(w http.ResponseWriter, r *http.Request, args []string) 
 }
 
 func (a *API) describeClaim(w http.ResponseWriter, r *http.Request, args []string) error {
-	return a.onClaim(w, r, args, func(ctx context.Context, _, serial string) (*provision.Claim, error) {
-		return a.Books.Claim(ctx, args[0], serial)
+	return onClaim(w, r, func(ctx context.Context, _ string) (*provision.Claim, error) {
+		return a.Claim(ctx, args[0], args[1])
 	})
 }
 
 func (a *API) approveClaim(w http.ResponseWriter, r *http.Request, args []string) error {
-	return a.onClaim(w, r, args, func(ctx context.Context, actor, serial string) (*provision.Claim, error) {
-		return a.Books.Approve(ctx, actor, args[0], serial)
+	return onClaim(w, r, func(ctx context.Context, actor string) (*provision.Claim, error) {
+		return a.Approve(ctx, actor, args[0], args[1])
 	})
 }
 
@@ -48,33 +42,23 @@ func (a *API) denyClaim(w http.ResponseWriter, r *http.Request, args []string) e
 	if err := decode(r, &body); err != nil {
 		return err
 	}
-	if len(body.Reason) > maxReason || body.Reason != printed(body.Reason) {
-		return wrong("reason", "has more than %d printable characters", maxReason)
-	}
-	return a.onClaim(w, r, args, func(ctx context.Context, actor, serial string) (*provision.Claim, error) {
-		return a.Books.Deny(ctx, actor, args[0], serial, body.Reason)
+	return onClaim(w, r, func(ctx context.Context, actor string) (*provision.Claim, error) {
+		return a.Deny(ctx, actor, args[0], args[1], body.Reason)
 	})
 }
 
 func (a *API) resetClaim(w http.ResponseWriter, r *http.Request, args []string) error {
-	return a.onClaim(w, r, args, func(ctx context.Context, actor, serial string) (*provision.Claim, error) {
-		return nil, a.Books.Reset(ctx, actor, args[0], serial)
+	return onClaim(w, r, func(ctx context.Context, actor string) (*provision.Claim, error) {
+		return nil, a.Reset(ctx, actor, args[0], args[1])
 	})
 }
 
-// onClaim does something with the claim in the path, by its canonical serial.
-func (a *API) onClaim(w http.ResponseWriter, r *http.Request, args []string, do func(ctx context.Context, actor, serial string) (*provision.Claim, error)) error {
+// onClaim answers with what became of a claim.
+func onClaim(w http.ResponseWriter, r *http.Request, do func(ctx context.Context, actor string) (*provision.Claim, error)) error {
 	if _, err := parameters(r); err != nil {
 		return err
 	}
-	if _, err := a.profile(r.Context(), args[0]); err != nil {
-		return err
-	}
-	serial, err := provision.ParseSerial(args[1])
-	if err != nil {
-		return gateway.ErrNotFound
-	}
-	c, err := do(r.Context(), actor(r), serial)
+	c, err := do(r.Context(), actor(r))
 	switch {
 	case err != nil:
 		return err

@@ -25,7 +25,7 @@ func TestP16_EveryRouteHasAPolicy(t *testing.T) {
 		}
 		calls[r.call] = true
 		request := httptest.NewRequestWithContext(t.Context(), r.method, Root+strings.ReplaceAll(r.path, "*", "abc")+verbOf(r), nil)
-		if c := (&API{Location: "projects/p/locations/l"}).Call(request); c.Method != r.call || c.Role != r.role || !strings.HasPrefix(c.Resource, "projects/p/locations/l/provisioning/profiles") {
+		if c := (&API{Place: Place{Location: "projects/p/locations/l"}}).Call(request); c.Method != r.call || c.Role != r.role || !strings.HasPrefix(c.Resource, "projects/p/locations/l/provisioning/profiles") {
 			t.Errorf("%s %s is the call %+v", r.method, request.URL, c)
 		}
 	}

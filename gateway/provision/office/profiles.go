@@ -2,7 +2,6 @@ package office
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strconv"
 
@@ -32,21 +31,19 @@ func (a *API) listProfiles(w http.ResponseWriter, r *http.Request, _ []string) e
 	if err != nil {
 		return err
 	}
-	list, next, err := a.Books.Profiles(r.Context(), p)
+	list, next, err := a.Profiles(r.Context(), p)
 	if err != nil {
 		return err
 	}
-	answer := Profiles{Profiles: []*Profile{}, Next: next}
+	answer := Profiles{Profiles: make([]*Profile, 0, len(list)), Next: next}
 	for _, one := range list {
-		if a.here(one.Registry) {
-			answer.Profiles = append(answer.Profiles, toProfile(one))
-		}
+		answer.Profiles = append(answer.Profiles, toProfile(one))
 	}
 	return reply(w, answer)
 }
 
 func (a *API) describeProfile(w http.ResponseWriter, r *http.Request, args []string) error {
-	p, err := a.profile(r.Context(), args[0])
+	p, err := a.Profile(r.Context(), args[0])
 	if err != nil {
 		return err
 	}
@@ -73,7 +70,7 @@ func (a *API) putProfile(w http.ResponseWriter, r *http.Request, args []string) 
 	}
 	var before *provision.Profile
 	if wanted.Revision != 0 {
-		if before, err = a.profile(r.Context(), args[0]); err != nil {
+		if before, err = a.Profile(r.Context(), args[0]); err != nil {
 			return err
 		}
 	}
@@ -107,7 +104,7 @@ func keepSwitches(p, before *provision.Profile) {
 }
 
 func (a *API) deleteProfile(w http.ResponseWriter, r *http.Request, args []string) error {
-	if _, err := a.profile(r.Context(), args[0]); err != nil {
+	if _, err := a.Profile(r.Context(), args[0]); err != nil {
 		return err
 	}
 	if err := a.Books.DeleteProfile(r.Context(), actor(r), args[0]); err != nil {
@@ -117,84 +114,37 @@ func (a *API) deleteProfile(w http.ResponseWriter, r *http.Request, args []strin
 }
 
 func (a *API) enableProfile(w http.ResponseWriter, r *http.Request, args []string) error {
-	return a.turn(w, r, args[0], func(p *provision.Profile) (bool, error) {
-		was := p.Disabled
-		p.Disabled = false
-		return was, nil
+	return onProfile(w, r, func(ctx context.Context, actor string) (*provision.Profile, error) {
+		return a.Switch(ctx, actor, args[0], true)
 	})
 }
 
 func (a *API) disableProfile(w http.ResponseWriter, r *http.Request, args []string) error {
-	return a.turn(w, r, args[0], func(p *provision.Profile) (bool, error) {
-		was := p.Disabled
-		p.Disabled = true
-		return !was, nil
+	return onProfile(w, r, func(ctx context.Context, actor string) (*provision.Profile, error) {
+		return a.Switch(ctx, actor, args[0], false)
 	})
 }
 
-// revokeBootstrap also takes a certificate that the profile does not name: one of those
-// that an authority has issued.
 func (a *API) revokeBootstrap(w http.ResponseWriter, r *http.Request, args []string) error {
-	sum, err := fingerprint(args[1])
-	if err != nil {
-		return err
-	}
-	return a.turn(w, r, args[0], func(p *provision.Profile) (bool, error) {
-		at := named(p, sum)
-		if at < 0 {
-			p.Bootstrap = append(p.Bootstrap, provision.Bootstrap{Name: "revoked", SHA256: sum, Revoked: true})
-			if len(p.Bootstrap) > maxRevoked {
-				return false, wrong("bootstrap", "has %d certificates: revoke their authority", len(p.Bootstrap)-1)
-			}
-			return true, nil
-		}
-		was := p.Bootstrap[at].Revoked
-		p.Bootstrap[at].Revoked = true
-		return !was, nil
+	return onProfile(w, r, func(ctx context.Context, actor string) (*provision.Profile, error) {
+		return a.Revoke(ctx, actor, args[0], args[1])
 	})
 }
 
 func (a *API) restoreBootstrap(w http.ResponseWriter, r *http.Request, args []string) error {
-	sum, err := fingerprint(args[1])
-	if err != nil {
-		return err
-	}
-	return a.turn(w, r, args[0], func(p *provision.Profile) (bool, error) {
-		at := named(p, sum)
-		if at < 0 {
-			return false, gateway.ErrNotFound
-		}
-		was := p.Bootstrap[at].Revoked
-		p.Bootstrap[at].Revoked = false
-		return was, nil
+	return onProfile(w, r, func(ctx context.Context, actor string) (*provision.Profile, error) {
+		return a.Restore(ctx, actor, args[0], args[1])
 	})
 }
 
-// turn throws a switch, whoever changes the profile at the same time.
-func (a *API) turn(w http.ResponseWriter, r *http.Request, id string, change func(*provision.Profile) (bool, error)) error {
-	const tries = 10
+// onProfile answers with what became of a profile.
+func onProfile(w http.ResponseWriter, r *http.Request, do func(ctx context.Context, actor string) (*provision.Profile, error)) error {
 	if _, err := parameters(r); err != nil {
 		return err
 	}
-	for try := 1; ; try++ {
-		p, err := a.turnOnce(r.Context(), actor(r), id, change)
-		if errors.Is(err, gateway.ErrConflict) && try < tries {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		return reply(w, toProfile(p))
-	}
-}
-
-func (a *API) turnOnce(ctx context.Context, actor, id string, change func(*provision.Profile) (bool, error)) (*provision.Profile, error) {
-	p, err := a.profile(ctx, id)
+	p, err := do(r.Context(), actor(r))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if changed, err := change(p); err != nil || !changed {
-		return p, err
-	}
-	return a.Books.PutProfile(ctx, actor, p)
+	return reply(w, toProfile(p))
 }
