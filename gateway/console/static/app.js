@@ -8,13 +8,17 @@ function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
+function clock(seconds, step) {
+  return new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: step < 60 ? "2-digit" : undefined, hourCycle: "h23" });
+}
+
 function options(el) {
   const axis = { stroke: colour("--quiet"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 }, font: "12px system-ui" };
   return {
     width: Math.max(el.clientWidth, 200), height: Math.max(el.clientHeight, 120), legend: { show: false }, cursor: { y: false },
-    scales: { y: { range: (_, low, high) => (el.dataset.zero === "no" ? [low - 0.5, high + 0.5] : [0, Math.max(high * 1.1, 1)]) } },
-    axes: [{ ...axis, space: 70 }, { ...axis, size: 48 }],
-    series: [{}, { stroke: colour("--accent"), width: 2, fill: colour("--shade"), label: el.dataset.title, points: { show: el.dataset.dots === "yes" } }],
+    scales: { y: { range: (_, low, high) => (el.dataset.zero === "no" ? [low - 0.5, high + 0.5] : [0, high > 0 ? high * 1.15 : 1]) } },
+    axes: [{ ...axis, space: 70, values: (_, at, __, ___, step) => at.map((s) => clock(s, step)) }, { ...axis, size: 48 }],
+    series: [{}, { stroke: colour("--accent"), width: 2, fill: colour("--shade"), label: el.dataset.title }],
   };
 }
 
