@@ -108,3 +108,10 @@ type Entry struct {
 	// Secured is set by Entries: there is a secret. What proves a unit stays in the store.
 	Secured bool
 }
+
+// Asker is how many claims of a state a bootstrap certificate has asked for.
+type Asker struct {
+	Bootstrap string // SHA-256; "": certificates that were not named
+	State     ClaimState
+	Claims    int
+}

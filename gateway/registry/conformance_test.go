@@ -58,6 +58,7 @@ var suite = []struct {
 	{"RenewalOfTheSameKey", renewalOfTheSameKey},
 	{"Reset", resets},
 	{"OperatorsMoves", operatorsMoves},
+	{"Askers", askers},
 	{"Profiles", profiles},
 	{"Entries", entries},
 	{"ClaimPages", claimPages},

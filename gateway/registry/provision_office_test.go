@@ -514,3 +514,32 @@ func claimPages(t *testing.T, w *world) {
 		t.Errorf("no profile: %v, want ErrNotFound", err)
 	}
 }
+
+// Claims are counted by who asked; one that was reset is none.
+func askers(t *testing.T, w *world) {
+	o, ctx := newOffice(t, w), t.Context()
+	for serial, bootstrap := range map[string]string{"10000001": "aa", "10000002": "aa", "10000003": "bb", "10000004": "cc", "10000005": "aa"} {
+		b := newBoard(t, serial)
+		change := b.change()
+		change.Claim.Bootstrap = bootstrap
+		if serial == "10000002" {
+			change = &provision.Change{Claim: provision.Claim{Unit: b.Unit, State: provision.Pending, SPKI: b.spki, Bootstrap: bootstrap}, Action: "provision_pending"}
+		}
+		if _, err := o.Settle(ctx, o.profile, b.Unit, b.spki, func(provision.Known) (*provision.Change, error) { return change, nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := o.Reset(ctx, "tester", o.profile, "10000005"); err != nil {
+		t.Fatal(err)
+	}
+	got, err := o.Askers(ctx, o.profile, []string{"aa", "dd"})
+	if want := []provision.Asker{{Bootstrap: "", State: provision.Claimed, Claims: 2}, {Bootstrap: "aa", State: provision.Claimed, Claims: 1}, {Bootstrap: "aa", State: provision.Pending, Claims: 1}}; err != nil || !cmp.Equal(got, want) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got, err := o.Askers(ctx, o.profile, nil); err != nil || len(got) != 2 || got[0].Claims != 3 {
+		t.Errorf("none named: %+v, %v", got, err)
+	}
+	if _, err := o.Askers(ctx, "nobody", nil); !errors.Is(err, gateway.ErrNotFound) {
+		t.Errorf("no such profile: %v", err)
+	}
+}

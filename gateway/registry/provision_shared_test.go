@@ -80,6 +80,7 @@ func keysFromBefore(t *testing.T, address string, open func(*testing.T) *sql.DB)
 	run(t, db, `DELETE FROM device_keys`)
 	run(t, db, `DROP TABLE sessions`)
 	run(t, db, `DROP TABLE IF EXISTS pulses`)
+	run(t, db, `DROP INDEX provision_claims_by_asker`)
 	run(t, db, `DELETE FROM goose_db_version WHERE version_id > 3`)
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
