@@ -134,7 +134,7 @@ func (o *overview) fill(pulses []gateway.Pulse, minutes []Minute, known bool) {
 	}
 	refused := map[string]uint64{}
 	for _, p := range pulses {
-		line := gatewayLine{p, rate(append(slices.Clip(p.Recent), gateway.PulsePoint{At: p.At, Connections: p.Connections, Events: p.Events}))}
+		line := gatewayLine{p, rate(now(p))}
 		o.Gateways = append(o.Gateways, line)
 		o.Tiles.In += line.Rate
 		for reason, n := range p.Refused {
@@ -156,12 +156,18 @@ func (o *overview) fill(pulses []gateway.Pulse, minutes []Minute, known bool) {
 		return
 	}
 	o.Tiles.Known = true
-	o.Tiles.Stored, o.Tiles.Fresh = latest(minutes)
 	var stored, fresh, lies []Reading
 	for _, m := range minutes {
-		stored = append(stored, Reading{m.At, float64(m.Stored) / 60})
-		fresh = append(fresh, Reading{m.At, m.AgeP99.Seconds()})
-		lies = append(lies, Reading{m.At, float64(sum(m.Quarantined))})
+		took, ok := m.took(time.Now())
+		if !ok {
+			continue
+		}
+		o.Tiles.Stored, o.Tiles.Fresh = float64(m.Stored)/took.Seconds(), m.AgeP99
+		stored = append(stored, Reading{m.At, o.Tiles.Stored})
+		lies = append(lies, Reading{m.At, float64(sum(m.Quarantined)) / took.Minutes()})
+		if m.Stored > 0 {
+			fresh = append(fresh, Reading{m.At, m.AgeP99.Seconds()})
+		}
 	}
 	o.Plots = append(o.Plots, drawn("plot-stored", "Stored", "rows a second", stored),
 		drawn("plot-fresh", "Freshness", "seconds from publish to durable, p99", fresh), drawn("plot-lies", "Quarantined", "messages a minute", lies))
@@ -206,15 +212,19 @@ func rate(recent []gateway.PulsePoint) float64 {
 	return 0
 }
 
-// latest is of the last minute that is over.
-func latest(minutes []Minute) (perSecond float64, p99 time.Duration) {
-	now := time.Now().Truncate(time.Minute)
-	for _, m := range slices.Backward(minutes) {
-		if m.At.Before(now) || len(minutes) == 1 {
-			return float64(m.Stored) / 60, m.AgeP99
-		}
+// now is a gateway's points with the latest, which may be one of them.
+func now(p gateway.Pulse) []gateway.PulsePoint {
+	if n := len(p.Recent); n > 0 && !p.At.After(p.Recent[n-1].At) {
+		return p.Recent
 	}
-	return 0, 0
+	return append(slices.Clip(p.Recent), gateway.PulsePoint{At: p.At, Connections: p.Connections, Events: p.Events})
+}
+
+// took is how much of the minute is over; of one that has hardly begun nothing can be
+// said.
+func (m Minute) took(now time.Time) (took time.Duration, ok bool) {
+	took = min(now.Sub(m.At), time.Minute)
+	return took, took >= 15*time.Second
 }
 
 func quarantined(minutes []Minute) map[string]uint64 {
