@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"iotbridge/gateway"
+	"iotbridge/internal/testpostgres"
 )
 
 func TestExpiringCredentials(t *testing.T) {
@@ -14,7 +15,7 @@ func TestExpiringCredentials(t *testing.T) {
 		s := openAt(t, "sqlite:"+filepath.Join(t.TempDir(), "registry.db"))
 		expiring(t, newWorld(t, s, nil))
 	})
-	t.Run("PostgreSQL", func(t *testing.T) { expiring(t, newWorld(t, openAt(t, database(t)), nil)) })
+	t.Run("PostgreSQL", func(t *testing.T) { expiring(t, newWorld(t, openAt(t, testpostgres.Database(t)), nil)) })
 }
 
 func expiring(t *testing.T, w *world) {

@@ -13,6 +13,7 @@ import (
 
 	"iotbridge/gateway"
 	"iotbridge/gateway/registry"
+	"iotbridge/internal/testpostgres"
 )
 
 // anyNumber is one that IoT Core could have given, and no test has.
@@ -127,6 +128,6 @@ func TestNumbersFromBefore_SQLite(t *testing.T) {
 }
 
 func TestNumbersFromBefore_PostgreSQL(t *testing.T) {
-	address := database(t)
+	address := testpostgres.Database(t)
 	numbersFromBefore(t, address, func(t *testing.T) *sql.DB { return raw(t, address) })
 }

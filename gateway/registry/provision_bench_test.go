@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"iotbridge/gateway/provision"
+	"iotbridge/internal/testpostgres"
 )
 
 // million are as many serials as a factory's year, in no order.
@@ -22,7 +23,7 @@ func million(yield func(provision.Entry, error) bool) {
 func BenchmarkEnlistMillion(b *testing.B) {
 	for name, address := range map[string]func(testing.TB) string{
 		"SQLite":     func(b testing.TB) string { return "sqlite:" + b.TempDir() + "/registry.db" },
-		"PostgreSQL": database,
+		"PostgreSQL": testpostgres.Database,
 	} {
 		b.Run(name, func(b *testing.B) {
 			o := newOffice(b, newWorld(b, openAt(b, address(b)), nil))

@@ -9,6 +9,7 @@ import (
 	"iotbridge/gateway"
 	"iotbridge/gateway/provision"
 	"iotbridge/gateway/registry"
+	"iotbridge/internal/testpostgres"
 )
 
 // What a decision rests on does not change under it, whichever gateway wants to: not
@@ -98,6 +99,6 @@ func TestP11_KeysFromBefore_SQLite(t *testing.T) {
 }
 
 func TestP11_KeysFromBefore_PostgreSQL(t *testing.T) {
-	address := database(t)
+	address := testpostgres.Database(t)
 	keysFromBefore(t, address, func(t *testing.T) *sql.DB { return raw(t, address) })
 }

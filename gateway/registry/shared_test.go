@@ -14,11 +14,12 @@ import (
 
 	"iotbridge/gateway"
 	"iotbridge/gateway/registry"
+	"iotbridge/internal/testpostgres"
 )
 
 // two is two gateways on one database: a, the one that is watched, and b.
 func two(t *testing.T) (a, b *world, address string) {
-	address = database(t)
+	address = testpostgres.Database(t)
 	open := func(t testing.TB) *registry.Store { return openAt(t, address) }
 	a = newWorld(t, open(t), open)
 	second := *a
@@ -275,7 +276,7 @@ func TestCommandTakenBack(t *testing.T) {
 
 // Gateways that start together on an empty database make its tables once.
 func TestStartTogether(t *testing.T) {
-	address := database(t)
+	address := testpostgres.Database(t)
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
@@ -297,7 +298,7 @@ func TestB66_OtherTablesInPostgreSQL(t *testing.T) {
 		{"no version", `DELETE FROM goose_db_version WHERE version_id > 0`, "cannot be brought from version 0"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			address := database(t)
+			address := testpostgres.Database(t)
 			s, err := registry.Open(t.Context(), address, registry.Options{})
 			if err != nil {
 				t.Fatal(err)
@@ -347,7 +348,7 @@ func TestTrim(t *testing.T) {
 
 // Close and the end of Run leave no goroutine.
 func TestNothingLeft(t *testing.T) {
-	address := database(t)
+	address := testpostgres.Database(t)
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	for _, at := range []string{address, "sqlite:" + t.TempDir() + "/registry.db"} {
 		s, err := registry.Open(t.Context(), at, registry.Options{})

@@ -26,6 +26,7 @@ import (
 	"iotbridge/internal/ops"
 	"iotbridge/internal/signals"
 	"iotbridge/internal/site"
+	"iotbridge/internal/testpostgres"
 	"iotbridge/localcloud"
 	"iotbridge/localcloud/fault"
 	"iotbridge/schema"
@@ -52,7 +53,7 @@ func TestMain(m *testing.M) {
 		os.Exit(cloudProcess(strings.Fields(os.Getenv(asCloud))))
 	}
 	code := m.Run()
-	stopServer()
+	testpostgres.Stop()
 	if err := goleak.Find(goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start")); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"iotbridge/internal/testpostgres"
 )
 
 // page is one of the console's, as its operator sees it.
@@ -36,7 +38,7 @@ var connected = regexp.MustCompile(`<dt>Connected</dt><dd>(\d+) <small>of (\d+) 
 // connections ended.
 func TestTheConsoleShowsTheWholeFleet(t *testing.T) {
 	s := start(t)
-	s.store = database(t)
+	s.store = testpostgres.Database(t)
 	a, b := s.gateway(), s.gateway()
 	a.seed()
 	first, second := a.device("device1"), a.device("device2")

@@ -21,6 +21,7 @@ import (
 
 	"iotbridge/gateway/provision"
 	"iotbridge/internal/canary"
+	"iotbridge/internal/testpostgres"
 )
 
 // provisioners are four gateways, each a process, over one PostgreSQL.
@@ -148,7 +149,7 @@ func (s *system) rows(query string, args ...any) (n int) {
 // own, at four gateways: one is believed. Asked a hundred times with one key, the four
 // have one answer.
 func TestB72_P4_AHundredAtFourGateways(t *testing.T) {
-	address := database(t)
+	address := testpostgres.Database(t)
 	s := start(t)
 	s.store = address
 	p := s.provisioners("csr")
@@ -198,7 +199,7 @@ func TestB72_P4_AHundredAtFourGateways(t *testing.T) {
 
 // P13 over PostgreSQL: a key that is made here is in no table, log or metric.
 func TestP13_AKeyMadeHereIsInNoTable(t *testing.T) {
-	address := database(t)
+	address := testpostgres.Database(t)
 	s := start(t)
 	s.store = address
 	p := s.provisioners("server")

@@ -3,6 +3,8 @@ package gatewayd_test
 import (
 	"testing"
 
+	"iotbridge/internal/testpostgres"
+
 	"cloud.google.com/go/iot/apiv1/iotpb"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 )
@@ -10,7 +12,7 @@ import (
 // B38: two gateways over one PostgreSQL are one. A device that goes from one to the
 // other has one session; commands, config and blocking find it where it is.
 func TestB38_TwoGatewaysOneSession(t *testing.T) {
-	address := database(t)
+	address := testpostgres.Database(t)
 	s := start(t)
 	s.store = address
 	a, b := s.gateway(), s.gateway()

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 
+	"iotbridge/internal/testpostgres"
+
 	"cloud.google.com/go/iot/apiv1/iotpb"
 	"github.com/jackc/pgx/v5"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
@@ -92,7 +94,7 @@ func (w *wire) set(cut bool) {
 // B33: while the store does not answer, sessions go on, a device that is not known is
 // refused as our fault, readiness is off and says why; then all is as before.
 func TestB33_TheStoreIsGoneAndBack(t *testing.T) {
-	address := database(t)
+	address := testpostgres.Database(t)
 	s := start(t)
 	w, over := wireTo(t, address)
 	s.store = over
@@ -132,7 +134,7 @@ func TestB33_TheStoreIsGoneAndBack(t *testing.T) {
 // last, over MQTT too; one that was blocked, or has gone elsewhere, is not. What was
 // done without the store is set right when it is back.
 func TestB33_DevicesComeBackWhileTheStoreIsGone(t *testing.T) {
-	address := database(t)
+	address := testpostgres.Database(t)
 	s := start(t)
 	s.store = address
 	b := s.gateway()

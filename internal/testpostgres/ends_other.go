@@ -1,6 +1,6 @@
 //go:build !linux
 
-package registry_test
+package testpostgres
 
 import "syscall"
 
