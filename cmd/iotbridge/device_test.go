@@ -68,7 +68,7 @@ func send(ts *testscript.TestScript, neg bool, args []string) {
 		topic = "/devices/" + settings["DEVICE_ID"] + "/" + topic
 	}
 	publishing := client.Publish(topic, 1, false, args[2])
-	if !publishing.WaitTimeout(20 * time.Second) {
+	if !publishing.WaitTimeout(2 * time.Minute) {
 		ts.Fatalf("neither confirmed nor closed")
 	}
 	if err := publishing.Error(); (err != nil) != neg {

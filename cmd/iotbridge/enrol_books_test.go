@@ -146,6 +146,7 @@ func (d *enrolBoard) settled(before []byte, ever map[string]*ecdsa.PrivateKey) {
 	if code := d.publishes(own); code != http.StatusOK {
 		d.t.Errorf("%s publishes: %d", d.serial, code)
 	}
+	d.connected()
 	for spki, key := range keys {
 		if ever[spki] = key; spki != spkiOf(d.t, own) {
 			d.t.Errorf("%s has a second private key", d.serial)
@@ -159,6 +160,15 @@ func (d *enrolBoard) settled(before []byte, ever map[string]*ecdsa.PrivateKey) {
 			d.t.Errorf("%s publishes with another key that it had: %d", d.serial, code)
 		}
 	}
+}
+
+// connected waits until the claim knows that its device has connected: a gateway that
+// cannot tell the store in time lets the device in, and tells it later.
+func (d *enrolBoard) connected() {
+	d.t.Helper()
+	d.until("its claim is active", func() bool {
+		return d.count(`SELECT count(*) FROM provision_claims WHERE state = 'ACTIVE' AND serial = '`+d.serial+`'`) == 1
+	})
 }
 
 // client shows a certificate; "" none.
@@ -187,11 +197,25 @@ func (b *enrolBed) bootstrapped() *http.Client {
 // asks sends what the agent sends, with the key; nil: none, it is to be made for it.
 func (d *enrolBoard) asks(key *ecdsa.PrivateKey) (code int, certificate []byte) {
 	d.t.Helper()
-	code, got, err := d.ask(key)
-	if err != nil {
-		d.t.Fatal(err)
-	}
+	var got granted
+	code = d.answered(func() (code int, err error) {
+		code, got, err = d.ask(key)
+		return code, err
+	})
 	return code, got.certificate()
+}
+
+// answered asks until the gateway decides: what it cannot do now it is asked again.
+func (d *enrolBoard) answered(ask func() (code int, err error)) (code int) {
+	d.t.Helper()
+	var err error
+	d.until("the gateway decides", func() bool {
+		if code, err = ask(); err != nil {
+			d.t.Fatal(err)
+		}
+		return code < 500
+	})
+	return code
 }
 
 type granted struct{ Certificate, PrivateKey string }
@@ -231,21 +255,26 @@ func (d *enrolBoard) ask(key *ecdsa.PrivateKey) (code int, got granted, err erro
 // publishes sends one message over HTTP with the key's token.
 func (d *enrolBoard) publishes(key *ecdsa.PrivateKey) int {
 	d.t.Helper()
+	return d.answered(func() (int, error) { return d.publish(key) })
+}
+
+func (d *enrolBoard) publish(key *ecdsa.PrivateKey) (int, error) {
+	d.t.Helper()
 	name := fmt.Sprintf("projects/%s/locations/%s/registries/%s/devices/%s", d.cloud.Project, d.cloud.Location, d.cloud.Registry, d.id())
 	r, err := http.NewRequestWithContext(d.t.Context(), http.MethodPost, "https://"+d.https.address()+"/v1/"+name+":publishEvent",
 		strings.NewReader(`{"binary_data":"`+base64.StdEncoding.EncodeToString([]byte("here"))+`"}`))
 	if err != nil {
-		d.t.Fatal(err)
+		return 0, err
 	}
 	r.Header.Set("Authorization", "Bearer "+tokenOf(d.t, key, d.cloud.Project))
 	r.Header.Set("Content-Type", "application/json")
 	res, err := d.client("", "").Do(r)
 	if err != nil {
-		d.t.Fatal(err)
+		return 0, err
 	}
 	defer res.Body.Close()
-	io.Copy(io.Discard, res.Body)
-	return res.StatusCode
+	_, err = io.Copy(io.Discard, res.Body)
+	return res.StatusCode, err
 }
 
 // tokenOf is made by hand, as RFC 7515 says.

@@ -53,6 +53,7 @@ func TestScripts(t *testing.T) {
 			"busy":    busy,
 			"site":    siteField,
 			"quiet":   quiet,
+			"lively":  lively,
 			"keygen":  keygen,
 			"send":    send,
 			"open":    open,
@@ -218,6 +219,19 @@ func quiet(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	ts.Fatalf("%s is still heard", args[1])
+}
+
+// lively waits until messages that Pub/Sub took after it began are where they belong, of
+// each kind that books wants: lively DIR.
+func lively(ts *testscript.TestScript, _ bool, args []string) {
+	after := " WHERE publish_time > TIMESTAMP \"" + time.Now().UTC().Format("2006-01-02 15:04:05.000000+00") + "\""
+	for _, kind := range []string{
+		"temperature`" + after,
+		"quarantine`" + after + " AND reason = \"malformed_body\"",
+		"quarantine`" + after + " AND reason = \"device_mismatch\"",
+	} {
+		query(ts, false, []string{args[0], "SELECT COUNT(*) > 0 FROM `demo.iot." + kind, "true"})
+	}
 }
 
 // open opens the link in a file, and checks the answer's status: open FILE STATUS.
