@@ -29,11 +29,17 @@ type Table struct {
 type Filter struct {
 	Reason, Device, MessageID string // Device: sent it, or is claimed to have
 	Since                     time.Time
+	Before                    time.Time // of List alone
 }
+
+var never = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC) // BigQuery knows no later year
 
 // List yields the newest limit refusals, the newest first, without attributes and data.
 func (t *Table) List(ctx context.Context, f Filter, limit int) iter.Seq2[*Message, error] {
-	return t.rows(ctx, "list", bq.TableID{}, map[string]any{"since": f.Since, "reason": f.Reason, "device": f.Device, "limit": int64(limit)})
+	if f.Before.IsZero() {
+		f.Before = never
+	}
+	return t.rows(ctx, "list", bq.TableID{}, map[string]any{"since": f.Since, "before": f.Before, "reason": f.Reason, "device": f.Device, "limit": int64(limit)})
 }
 
 // Show yields every refusal of one message.

@@ -3,34 +3,48 @@ package warehouse
 import (
 	"context"
 	"errors"
-	"time"
 
 	"iotbridge/gateway/console"
 	"iotbridge/internal/quarantine"
 )
 
+const mostRefusals = 20 // of one message
+
 // Refusals are messages in quarantine, newest first.
 func (w *Warehouse) Refusals(ctx context.Context, q console.RefusalQuery) (list []console.Refusal, err error) {
-	if q.Before.IsZero() {
-		q.Before = time.Now().Add(time.Hour) // by whoever's clock
-	}
-	err = read(ctx, w, "refusals", map[string]any{"since": q.Since, "before": q.Before, "reason": q.Reason, "device": q.Device, "limit": int64(q.Most)}, func(m *quarantine.Message) {
+	for m, err := range w.quarantine().List(ctx, filter(q), q.Most) {
+		if err != nil {
+			return nil, err
+		}
 		list = append(list, refusal(m))
-	})
-	return list, err
+	}
+	return list, nil
 }
 
-// Refusal is all rows of one message, whole.
+// Refusal is the rows of one message, whole.
 func (w *Warehouse) Refusal(ctx context.Context, messageID string) (list []console.Refusal, err error) {
 	var wrong error
-	err = read(ctx, w, "refusal", map[string]any{"message_id": messageID}, func(m *quarantine.Message) {
+	for m, err := range w.quarantine().Show(ctx, messageID) {
+		if err != nil {
+			return list, errors.Join(wrong, err)
+		}
 		one := refusal(m)
 		attributes, err := m.AttributeMap()
 		wrong = errors.Join(wrong, err)
 		one.Attributes, one.Data = attributes, m.Data
-		list = append(list, one)
-	})
-	return list, errors.Join(err, wrong)
+		if list = append(list, one); len(list) == mostRefusals {
+			break
+		}
+	}
+	return list, wrong
+}
+
+func (w *Warehouse) quarantine() *quarantine.Table {
+	return &quarantine.Table{Client: w.Client, ID: w.Quarantine}
+}
+
+func filter(q console.RefusalQuery) quarantine.Filter {
+	return quarantine.Filter{Reason: q.Reason, Device: q.Device, MessageID: q.MessageID, Since: q.Since, Before: q.Before}
 }
 
 func refusal(m *quarantine.Message) console.Refusal {

@@ -52,8 +52,8 @@ func (w *Warehouse) Replay(ctx context.Context, actor string, q console.RefusalQ
 		return nil, err
 	}
 	defer sink.Close(context.WithoutCancel(ctx))
-	replay := &quarantine.Replay{From: &quarantine.Table{Client: w.Client, ID: w.Quarantine}, Subscription: w.Replayer.Subscription, Gate: gate, Target: w.Table, Sink: sink, Log: &quarantine.ReplayLog{Sink: replays, By: actor}}
-	return replay.Run(ctx, quarantine.Filter{Reason: q.Reason, Device: q.Device, MessageID: q.MessageID, Since: q.Since}, nil)
+	replay := &quarantine.Replay{From: w.quarantine(), Subscription: w.Replayer.Subscription, Gate: gate, Target: w.Table, Sink: sink, Log: &quarantine.ReplayLog{Sink: replays, By: actor}}
+	return replay.Run(ctx, filter(q), nil)
 }
 
 // replays is the table of what was replayed, made where there is none.

@@ -1,7 +1,7 @@
 -- The newest refusals, without attributes and data.
 SELECT message_id, publish_time, quarantine_time, subscription, reason, detail, device_id, claimed_device_id, delivery_attempt, worker
 FROM `${PROJECT}.${DATASET}.quarantine`
-WHERE quarantine_time >= @since
+WHERE quarantine_time >= @since AND quarantine_time < @before
   AND (@reason = '' OR reason = @reason)
   AND (@device = '' OR device_id = @device OR claimed_device_id = @device)
 ORDER BY quarantine_time DESC, message_id
