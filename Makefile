@@ -131,6 +131,10 @@ fleet-test: ## FLEET (1000) boards without keys enrol at once and publish, each 
 enrol-kill-test: ## kill -9 of agent and gateway 400 times each while boards enrol, renew, are given a key: one credential
 	IOTBRIDGE_KILLS=400 $(GO) test -count=1 -timeout 60m -run 'KilledAtEachStep|KilledWhileAKey' -v ./cmd/iotbridge
 
+.PHONY: walk
+walk: ## docs/production.md's commands, top to bottom, with restore drill and rotations (needs openssl, curl)
+	IOTBRIDGE_WALK=1 $(GO) test -count=1 -run TheProductionPageRuns -v ./docs
+
 .PHONY: drain-test
 drain-test: ## seven days of readings drain in 20 minutes within 30 MiB, behind the live ones
 	IOTBRIDGE_BACKLOG=604800 $(GO) test -count=1 -timeout 40m -run DaysOfReadingsDrain -v ./cmd/iotbridge

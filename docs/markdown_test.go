@@ -88,6 +88,21 @@ func anchors(text string) map[string]bool {
 	return out
 }
 
+// What a page has made is in the Makefile.
+func TestTargetsThatAreNamedExist(t *testing.T) {
+	makefile, named := read(t, filepath.Join(root, "Makefile")), 0
+	for _, p := range pages(t) {
+		for _, m := range regexp.MustCompile("(?:`|(?m:^))make ([a-z0-9-]+)").FindAllStringSubmatch(p.text, -1) {
+			if named++; !strings.Contains(makefile, "\n"+m[1]+":") {
+				t.Errorf("%s: make %s: there is no such target", p.path, m[1])
+			}
+		}
+	}
+	if named < 10 {
+		t.Errorf("only %d targets are named", named)
+	}
+}
+
 var testName = regexp.MustCompile("`((?:Test|Fuzz|Benchmark)[A-Za-z0-9_]+)`")
 
 // A promise is worth the test that shows it.

@@ -68,7 +68,7 @@ func examples(t *testing.T) []example {
 	t.Helper()
 	var out []example
 	for _, p := range pages(t) {
-		for _, block := range p.blocks("sh") {
+		for _, block := range append(p.blocks("sh"), p.blocks("console")...) {
 			for line := range strings.Lines(strings.ReplaceAll(block, "\\\n", " ")) {
 				if m := invocation.FindStringSubmatch(strings.TrimSpace(line)); m != nil {
 					out = append(out, example{p.path, m[1], strings.Fields(m[2])})
