@@ -13,19 +13,18 @@ import (
 
 	"iotbridge/gateway/devicemanager"
 	"iotbridge/gateway/operators"
-	"iotbridge/gateway/provision"
 )
 
 // Console is the pages. Manager, Fleet, Project and Location are required.
 type Console struct {
 	Manager           *devicemanager.Server
 	Fleet             Fleet
-	Project, Location string           // whose registries are shown
-	MQTT              string           // where devices connect, host:port; without a host it is the operator's name for the gateway
-	Office            provision.Office // nil: nobody is provisioned here
-	Warehouse         Warehouse        // nil: not known; its pages say so
-	Mail              Mail             // nil: likewise
-	Log               *zap.Logger      // nil discards
+	Project, Location string      // whose registries are shown
+	MQTT              string      // where devices connect, host:port; without a host it is the operator's name for the gateway
+	Office            Office      // nil: nobody is provisioned here
+	Warehouse         Warehouse   // nil: not known; its pages say so
+	Mail              Mail        // nil: likewise
+	Log               *zap.Logger // nil discards
 
 	once    sync.Once
 	handler http.Handler
@@ -44,7 +43,7 @@ type page struct {
 
 // pages are all of them. The registry of a path is its value "registry".
 var pages = concat(
-	overviewPages, registryPages, devicePages, devicePage, deviceChanges,
+	overviewPages, registryPages, devicePages, devicePage, deviceChanges, quarantinePages, replayPages, messagePages, provisioningPages, provisioningChanges,
 )
 
 func concat(lists ...[]page) (all []page) {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"cloud.google.com/go/iot/apiv1/iotpb"
 	"golang.org/x/sync/errgroup"
@@ -85,10 +86,19 @@ type body struct {
 	Size int
 }
 
-func shown(data []byte) body {
-	most := data[:min(len(data), shownBody)]
-	text := printable(most)
-	return body{Text: text, Hex: text != string(most), Cut: len(data) - len(most), Size: len(data)}
+func shown(data []byte) body { return beginning(data, shownBody) }
+
+// beginning shows so many bytes at the most, and cuts no letter in two.
+func beginning(data []byte, most int) body {
+	part := data[:min(len(data), most)]
+	for less := 0; len(part) < len(data) && less < min(utf8.UTFMax, len(part)); less++ {
+		if utf8.Valid(part[:len(part)-less]) {
+			part = part[:len(part)-less]
+			break
+		}
+	}
+	text := printable(part)
+	return body{Text: text, Hex: text != string(part), Cut: len(data) - len(part), Size: len(data)}
 }
 
 // deviceKey is the device of a page's path.
@@ -240,8 +250,12 @@ func keyLines(d *iotpb.Device) (list []keyLine) {
 
 // fingerprint tells keys apart.
 func fingerprint(k *iotpb.DeviceCredential) string {
-	sum := sha256.Sum256([]byte(k.GetPublicKey().GetKey()))
-	return hex.EncodeToString(sum[:8])
+	return sumOf([]byte(k.GetPublicKey().GetKey()))[:16]
+}
+
+func sumOf(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
 }
 
 // when is a time that may not be there.

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"iotbridge/gateway"
+	"iotbridge/gateway/provision"
+	"iotbridge/gateway/provision/office"
 )
 
 // Fleet is what the gateways know together: one answer, whichever of them is asked.
@@ -69,6 +71,14 @@ type Refusal struct {
 	Attempt                   int64
 	Attributes                map[string]string
 	Data                      []byte
+}
+
+// Office is provisioning, as operators look after it.
+type Office interface {
+	office.Books
+	// Askers counts a profile's claims by the bootstrap certificate that asked, one of
+	// those named, or "" for all others; and by their states.
+	Askers(ctx context.Context, profile string, named []string) ([]provision.Asker, error)
 }
 
 // Mail is Pub/Sub, to look at.

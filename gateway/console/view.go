@@ -29,7 +29,7 @@ type view struct {
 }
 
 // deeds is what forms tell that they have done.
-var deeds = merged(registryDeeds, deviceDeeds)
+var deeds = merged(registryDeeds, deviceDeeds, provisioningDeeds)
 
 func merged(lists ...map[string]string) map[string]string {
 	all := map[string]string{}
@@ -62,7 +62,8 @@ func parse() map[string]*template.Template {
 }
 
 var functions = template.FuncMap{
-	"ago": ago, "moment": moment, "stamp": stamp, "duration": rounded, "count": count, "text": printable, "seg": url.PathEscape,
+	"ago": ago, "moment": moment, "stamp": stamp, "duration": rounded, "count": count, "text": printable, "seg": url.PathEscape, "clip": name,
+	"claims": claimsOf,
 }
 
 // stamp is for a datetime attribute.
@@ -117,11 +118,26 @@ func printable(b []byte) string {
 	if utf8.Valid(b) {
 		return string(b)
 	}
+	return hexed(b)
+}
+
+func hexed(b []byte) string {
 	var out strings.Builder
 	for at := 0; at < len(b); at += 16 {
 		fmt.Fprintf(&out, "%06x  % x\n", at, b[at:min(at+16, len(b))])
 	}
 	return out.String()
+}
+
+// name is a name in a table, which somebody else may have given.
+func name(s string) string { return clip(s, shownName) }
+
+// clip is the beginning of a text that somebody else wrote.
+func clip(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
 // showLogin is the page for who is nobody yet.

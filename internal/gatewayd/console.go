@@ -7,12 +7,14 @@ import (
 	"strings"
 	"time"
 
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"go.uber.org/zap"
 
 	"iotbridge/gateway"
 	"iotbridge/gateway/console"
+	"iotbridge/internal/mail"
 )
 
 const (
@@ -36,6 +38,7 @@ func (a *assembly) newConsole() *console.Console {
 	if a.warehouse != nil {
 		c.Warehouse = a.warehouse
 	}
+	c.Mail = mail.Open(pubsubpb.NewSubscriberClient(a.conn), a.settings.Project)
 	return c
 }
 
