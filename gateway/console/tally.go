@@ -2,32 +2,28 @@ package console
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"iotbridge/gateway"
+	"iotbridge/internal/memo"
 )
 
-// tallied is how long a count of all devices is good enough: it reads them all.
-const tallied = 5 * time.Second
+const (
+	// A count of all devices is good for so long, as it reads them all; that the store
+	// does not count is known for less.
+	tallied     = 5 * time.Second
+	notTallied  = 2 * time.Second
+	tallyWithin = 15 * time.Second
+)
 
 // counted is the latest count.
-type counted struct {
-	mu  sync.Mutex
-	at  time.Time
-	all map[string]gateway.Tally
-}
+type counted = memo.Memo[struct{}, map[string]gateway.Tally]
 
 // tally counts the devices of all registries, or returns what was counted just now.
 func (c *Console) tally(ctx context.Context) (map[string]gateway.Tally, error) {
-	c.counted.mu.Lock()
-	defer c.counted.mu.Unlock()
-	if c.counted.all != nil && time.Since(c.counted.at) < tallied {
-		return c.counted.all, nil
-	}
-	all, err := c.Fleet.Tallies(ctx, c.Project, c.Location)
-	if err == nil {
-		c.counted.all, c.counted.at = all, time.Now()
-	}
-	return all, err
+	return c.counted.Answer(ctx, struct{}{}, memo.Terms{Good: tallied, Bad: notTallied}, func(ctx context.Context) (map[string]gateway.Tally, error) {
+		ctx, cancel := context.WithTimeout(ctx, tallyWithin)
+		defer cancel()
+		return c.Fleet.Tallies(ctx, c.Project, c.Location)
+	})
 }

@@ -13,12 +13,14 @@ import (
 // Flow is what was stored and quarantined since, minute by minute, oldest first; minutes
 // in which nothing was are there, too.
 func (w *Warehouse) Flow(ctx context.Context, since time.Time) ([]console.Minute, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.flow != nil && time.Since(w.asks) < w.Every {
-		return w.flow, nil
-	}
-	since = since.Truncate(time.Minute)
+	return w.flows.Answer(ctx, struct{}{}, w.terms(), func(ctx context.Context) ([]console.Minute, error) {
+		ctx, cancel := context.WithTimeout(ctx, within)
+		defer cancel()
+		return w.readFlow(ctx, since.Truncate(time.Minute))
+	})
+}
+
+func (w *Warehouse) readFlow(ctx context.Context, since time.Time) ([]console.Minute, error) {
 	waited, refused := map[time.Time][]waiting{}, map[time.Time]map[string]int{}
 	g, asking := errgroup.WithContext(ctx)
 	g.Go(func() error {
@@ -48,7 +50,6 @@ func (w *Warehouse) Flow(ctx context.Context, since time.Time) ([]console.Minute
 		m.Stored, m.AgeP50, m.AgeP99 = ages(waited[at])
 		flow = append(flow, m)
 	}
-	w.flow, w.asks = flow, time.Now()
 	return flow, nil
 }
 

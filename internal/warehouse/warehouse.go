@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"cloud.google.com/go/bigquery"
@@ -15,6 +14,7 @@ import (
 	"iotbridge/gateway"
 	"iotbridge/gateway/console"
 	bq "iotbridge/ingest/bigquery"
+	"iotbridge/internal/memo"
 	"iotbridge/schema"
 )
 
@@ -25,13 +25,25 @@ var queries embed.FS
 type Warehouse struct {
 	Client            *bigquery.Client
 	Table, Quarantine bq.TableID
-	Every             time.Duration // for which an answer to Flow is good
+	Every             time.Duration // for which an answer to Flow or Readings is good
 	Replayer          *Replayer     // nil: nothing is replayed from here
 
-	mu   sync.Mutex
-	asks time.Time
-	flow []console.Minute
+	flows    memo.Memo[struct{}, []console.Minute]
+	readings memo.Memo[series, []console.Reading]
 }
+
+// series is which readings were asked for; since when moves with the clock.
+type series struct {
+	gateway.DeviceKey
+	most int
+}
+
+const (
+	within    = 8 * time.Second  // BigQuery answers, or counts as one that does not
+	notAnswer = 10 * time.Second // for which it then is not asked again
+)
+
+func (w *Warehouse) terms() memo.Terms { return memo.Terms{Good: w.Every, Bad: notAnswer} }
 
 var _ console.Warehouse = (*Warehouse)(nil)
 
@@ -65,12 +77,22 @@ func read[T any](ctx context.Context, w *Warehouse, name string, parameters map[
 }
 
 // Readings are a device's, oldest first.
-func (w *Warehouse) Readings(ctx context.Context, key gateway.DeviceKey, since time.Time, most int) (list []console.Reading, err error) {
+func (w *Warehouse) Readings(ctx context.Context, key gateway.DeviceKey, since time.Time, most int) ([]console.Reading, error) {
+	return w.readings.Answer(ctx, series{key, most}, w.terms(), func(ctx context.Context) ([]console.Reading, error) {
+		ctx, cancel := context.WithTimeout(ctx, within)
+		defer cancel()
+		return w.readReadings(ctx, key, since, most)
+	})
+}
+
+func (w *Warehouse) readReadings(ctx context.Context, key gateway.DeviceKey, since time.Time, most int) (list []console.Reading, err error) {
 	type row struct {
 		EventTime   time.Time `bigquery:"event_time"`
 		Temperature float64   `bigquery:"temperature"`
 	}
-	err = read(ctx, w, "readings", map[string]any{"since": since, "device": key.Device, "registry": key.Registry, "limit": int64(most)}, func(r *row) {
+	err = read(ctx, w, "readings", map[string]any{
+		"since": since, "device": key.Device, "registry": key.Registry, "location": key.Location, "project": key.Project, "limit": int64(most),
+	}, func(r *row) {
 		list = append(list, console.Reading{At: r.EventTime, Value: r.Temperature})
 	})
 	for i, j := 0, len(list)-1; i < j; i, j = i+1, j-1 {

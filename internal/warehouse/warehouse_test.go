@@ -4,10 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
+	"cloud.google.com/go/bigquery"
 	"go.uber.org/goleak"
+	"google.golang.org/api/option"
 
 	"iotbridge/gateway"
 	"iotbridge/gateway/console"
@@ -66,6 +71,15 @@ func newBed(t *testing.T) *bed {
 	return b
 }
 
+var plant7 = gateway.RegistryKey{Project: "demo", Location: "us-central1", Registry: "plant7"}
+
+// strangers are registries that are not plant7, each by one of its names.
+var strangers = []gateway.RegistryKey{
+	{Project: "demo", Location: "us-central1", Registry: "plant8"},
+	{Project: "demo", Location: "europe-west1", Registry: "plant7"},
+	{Project: "demo2", Location: "us-central1", Registry: "plant7"},
+}
+
 func id(table string) bq.TableID { return bq.TableID{Project: "demo", Dataset: "iot", Table: table} }
 
 func (b *bed) open(name string, endpoint bq.Endpoint) {
@@ -98,7 +112,8 @@ func (b *bed) deliver(messageID, device, body string, waited time.Duration) {
 	b.Helper()
 	now := time.Now()
 	m := &schema.Message{ID: []byte(messageID), PublishTime: now.Add(-waited).UnixMicro(), Data: []byte(body), Attributes: []schema.Attribute{
-		{Key: []byte(schema.AttrDeviceID), Value: []byte(device)}, {Key: []byte(schema.AttrRegistryID), Value: []byte("plant7")},
+		{Key: []byte(schema.AttrDeviceID), Value: []byte(device)}, {Key: []byte(schema.AttrRegistryID), Value: []byte(plant7.Registry)},
+		{Key: []byte(schema.AttrRegistryLocation), Value: []byte(plant7.Location)}, {Key: []byte(schema.AttrProjectID), Value: []byte(plant7.Project)},
 	}}
 	row, err := (&ingest.Gate{Plan: b.plans["temperature"]}).Append(nil, m, now.UnixMicro())
 	to := "temperature"
@@ -127,12 +142,14 @@ func TestWhatIsStoredIsTold(t *testing.T) {
 	b.deliver("lie", "boiler2", body("boiler1", now, 1), 0)
 	b.deliver("bad", "boiler2", "{", 0)
 
-	readings, err := b.Readings(t.Context(), gateway.DeviceKey{RegistryKey: gateway.RegistryKey{Registry: "plant7"}, Device: "boiler1"}, now.Add(-time.Hour), 3)
+	readings, err := b.Readings(t.Context(), gateway.DeviceKey{RegistryKey: plant7, Device: "boiler1"}, now.Add(-time.Hour), 3)
 	if err != nil || len(readings) != 3 || readings[0].Value != 27 || readings[2].Value != 29 || !readings[0].At.Before(readings[2].At) {
 		t.Errorf("%+v, %v", readings, err)
 	}
-	if other, err := b.Readings(t.Context(), gateway.DeviceKey{RegistryKey: gateway.RegistryKey{Registry: "plant8"}, Device: "boiler1"}, now.Add(-time.Hour), 3); err != nil || len(other) != 0 {
-		t.Errorf("of another registry's device of that name: %+v, %v", other, err)
+	for _, key := range strangers {
+		if list, err := b.Readings(t.Context(), gateway.DeviceKey{RegistryKey: key, Device: "boiler1"}, now.Add(-time.Hour), 3); err != nil || len(list) != 0 {
+			t.Errorf("%s has a device of that name: %+v, %v", key, list, err)
+		}
 	}
 	flow, err := b.Flow(t.Context(), now.Add(-10*time.Minute))
 	if err != nil || len(flow) < 10 {
@@ -150,6 +167,54 @@ func TestWhatIsStoredIsTold(t *testing.T) {
 	}
 	if all.Stored != 11 || all.AgeP99 < 30*time.Second || all.AgeP50 < 200*time.Millisecond {
 		t.Errorf("%+v", all)
+	}
+}
+
+// What the pages of a device ask every two seconds is asked of BigQuery every Every; who
+// waits for another's question does so no longer than it wants to.
+func TestBigQueryIsAskedOnceInAWhile(t *testing.T) {
+	key := gateway.DeviceKey{RegistryKey: plant7, Device: "boiler1"}
+	for name, call := range map[string]func(context.Context, *warehouse.Warehouse) error{
+		"Readings": func(ctx context.Context, w *warehouse.Warehouse) error {
+			_, err := w.Readings(ctx, key, time.Now().Add(-time.Hour), 3)
+			return err
+		},
+		"Flow": func(ctx context.Context, w *warehouse.Warehouse) error {
+			_, err := w.Flow(ctx, time.Now().Add(-time.Hour))
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked, answers := make(chan string, 100), make(chan struct{})
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				asked <- r.URL.Path
+				<-answers
+				http.Error(w, `{"error":{"code":400,"message":"no"}}`, http.StatusBadRequest)
+			}))
+			defer server.Close()
+			client, err := bigquery.NewClient(t.Context(), "demo", option.WithEndpoint(server.URL), option.WithoutAuthentication())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			w := &warehouse.Warehouse{Client: client, Table: id("temperature"), Quarantine: id("quarantine"), Every: time.Hour}
+			first := make(chan error, 1)
+			go func() { first <- call(t.Context(), w) }()
+			<-asked
+			gone, leave := context.WithCancel(t.Context())
+			leave()
+			if err := call(gone, w); !errors.Is(err, context.Canceled) {
+				t.Errorf("who has gone waits for another's answer: %v", err)
+			}
+			close(answers)
+			if err := <-first; err == nil {
+				t.Error("no error")
+			}
+			server.Close() // what comes now is not answered
+			if err := call(t.Context(), w); err == nil || !strings.Contains(err.Error(), "400") {
+				t.Errorf("asked again: %v", err)
+			}
+		})
 	}
 }
 
