@@ -2,11 +2,13 @@ package console_test
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -73,7 +75,11 @@ func TestWhoIsStruckFromTheFileIsOut(t *testing.T) {
 	if err := os.WriteFile(b.file, []byte(before+after), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	go b.console.Manager.Operators.Watch(t.Context(), log)
+	ctx, stop := context.WithCancel(t.Context())
+	var watching sync.WaitGroup
+	watching.Go(func() { b.console.Manager.Operators.Watch(ctx, log) })
+	defer watching.Wait() // it logs to the test
+	defer stop()
 	for limit := time.Now().Add(time.Minute); w.get("/").status != http.StatusSeeOther; {
 		if time.Now().After(limit) {
 			t.Fatal("still in")
