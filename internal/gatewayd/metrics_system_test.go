@@ -3,6 +3,7 @@ package gatewayd_test
 import (
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -43,9 +44,7 @@ func TestMetricsOfTheWholeGateway(t *testing.T) {
 		`gateway_hold{cause="pubsub"}`:                                          0,
 		`gateway_device_credentials_expiring`:                                   0,
 	} {
-		if got := int64(g.metric(name)); got != want {
-			t.Errorf("%s: %d, want %d", name, got, want)
-		}
+		s.eventually(fmt.Sprintf("%s is %d", name, want), func() bool { return int64(g.metric(name)) == want })
 	}
 }
 
