@@ -132,12 +132,16 @@ enrol-kill-test: ## kill -9 of agent and gateway 400 times each while boards enr
 	IOTBRIDGE_KILLS=400 $(GO) test -count=1 -timeout 60m -run 'KilledAtEachStep|KilledWhileAKey' -v ./cmd/iotbridge
 
 .PHONY: walk
-walk: ## docs/production.md's commands, top to bottom, with restore drill and rotations (needs openssl, curl)
-	IOTBRIDGE_WALK=1 $(GO) test -count=1 -run TheProductionPageRuns -v ./docs
+walk: ## the commands of docs/production.md and of the migration page, top to bottom (needs openssl, curl)
+	IOTBRIDGE_WALK=1 $(GO) test -count=1 -run PageRunsFromTopToBottom -v ./docs
 
 .PHONY: drain-test
 drain-test: ## seven days of readings drain in 20 minutes within 30 MiB, behind the live ones
 	IOTBRIDGE_BACKLOG=604800 $(GO) test -count=1 -timeout 40m -run DaysOfReadingsDrain -v ./cmd/iotbridge
+
+.PHONY: console-test
+console-test: ## the console in Debian's Chromium, on the real system; CONSOLE_SCREENSHOTS=DIR keeps pictures
+	cd internal/tools/browser && npm ci --ignore-scripts --no-audit --no-fund && npm run --silent vendored && npm run --silent test
 
 .PHONY: sql
 sql: ## every SQL text through the real GoogleSQL analyzer (its first build takes minutes and 7 GB)

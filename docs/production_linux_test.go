@@ -21,6 +21,38 @@ import (
 // The page's blocks are one script, from the first secret to the last drill, and it runs
 // as it stands but for addresses: another of loopback's, and ports that nobody has.
 func TestTheProductionPageRunsFromTopToBottom(t *testing.T) {
+	p, dir := walkable(t, "production.md")
+	out := walk(t, dir, elsewhere(t, strings.Join(p.blocks("sh"), "")))
+	for _, m := range regexp.MustCompile(`(?m)^cost .*# (publish and pull [0-9.]+)`).FindAllStringSubmatch(p.text, -1) {
+		if !strings.Contains(out, m[1]+",") {
+			t.Errorf("the page says %q, its own formula does not", m[1])
+		}
+	}
+	sayBytes(t, p, filepath.Join(dir, "message.json"))
+	allReadings(t, filepath.Join(dir, "readings.json"))
+}
+
+// A device of IoT Core comes over with its number and key; an id that cannot is told.
+func TestTheMigrationPageRunsFromTopToBottom(t *testing.T) {
+	p, dir := walkable(t, "migrating-from-iot-core.md")
+	out := walk(t, dir, strings.Join(p.blocks("sh"), ""))
+	plan := read(t, filepath.Join(dir, "plan.json"))
+	for _, want := range []string{`"device":"my-pi"`, `"verdict":"create"`, `"device":"hall+1"`, `"verdict":"refused"`} {
+		if !strings.Contains(plan, want) {
+			t.Errorf("the dry run has no %s:\n%s", want, plan)
+		}
+	}
+	for _, want := range []string{"nothing was changed", "created    1", "deviceNumId              2928540609735937", "token          accepted"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("nothing says %q:\n%s", want, tail(out))
+		}
+	}
+}
+
+// walkable is a page whose blocks are to be run, and a place for it: programs in bin,
+// deploy beside them.
+func walkable(t *testing.T, name string) (page, string) {
+	t.Helper()
 	if os.Getenv("IOTBRIDGE_WALK") == "" {
 		t.Skip("IOTBRIDGE_WALK is not set: make walk runs it, as CI does")
 	}
@@ -32,7 +64,6 @@ func TestTheProductionPageRunsFromTopToBottom(t *testing.T) {
 	if err := build(); err != nil {
 		t.Fatal(err)
 	}
-	p := page{"docs/production.md", read(t, "production.md")}
 	dir := t.TempDir()
 	for name, to := range map[string]string{"bin": bin, "deploy": filepath.Join(root, "deploy")} {
 		to, err := filepath.Abs(to)
@@ -43,16 +74,7 @@ func TestTheProductionPageRunsFromTopToBottom(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-
-	out := walk(t, dir, elsewhere(t, strings.Join(p.blocks("sh"), "")))
-
-	for _, m := range regexp.MustCompile(`(?m)^cost .*# (publish and pull [0-9.]+)`).FindAllStringSubmatch(p.text, -1) {
-		if !strings.Contains(out, m[1]+",") {
-			t.Errorf("the page says %q, its own formula does not", m[1])
-		}
-	}
-	sayBytes(t, p, filepath.Join(dir, "message.json"))
-	allReadings(t, filepath.Join(dir, "readings.json"))
+	return page{"docs/" + name, read(t, name)}, dir
 }
 
 // walk runs a script, and leaves none of its processes.

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -46,14 +47,21 @@ func help(t *testing.T, program string, command ...string) string {
 	if err := build(); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, program), append(command, "--help")...)
+	line := program + " " + strings.Join(command, " ")
+	if text, ok := helps[line]; ok {
+		return text
+	}
+	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, program), append(slices.Clone(command), "--help")...)
 	cmd.Env = append(os.Environ(), "COLUMNS=100")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s %s --help: %v\n%s", program, strings.Join(command, " "), err, out)
 	}
+	helps[line] = string(out)
 	return string(out)
 }
+
+var helps = map[string]string{} // what was asked already
 
 // example is a command line of a page that runs a program of ours.
 type example struct {
