@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -178,8 +179,9 @@ func TestABoardThatIsPutOffForEverSaysSo(t *testing.T) {
 	p := bench(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	o := &office{answers: func(serial string, time int) int {
-		if serial == p.Fleet.Serial(0) && time == 2 {
+	var again atomic.Int32 // boards that have had an answer, and ask again
+	o := &office{answers: func(_ string, time int) int {
+		if time == 2 && int(again.Add(1)) == p.Fleet.Size()+1 {
 			cancel()
 		}
 		return http.StatusTooManyRequests
