@@ -19,6 +19,7 @@ import (
 
 	"iotbridge/dashboards"
 	"iotbridge/internal/site"
+	"iotbridge/internal/testprograms"
 )
 
 // speed are the alerts that measure this machine, which may be busy.
@@ -67,13 +68,8 @@ func TestRealPrometheus(t *testing.T) {
 // startLocal runs iotbridge local and returns where it serves.
 func startLocal(t *testing.T) *site.Site {
 	t.Helper()
-	dir := t.TempDir()
-	program := filepath.Join(dir, "iotbridge")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../cmd/iotbridge").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	data := filepath.Join(dir, "data")
-	ended := run(t, exec.Command(program, "local", "--ephemeral", "--data", data, "--provision", "--devices=5", "--spoofers=1", "--interval=100ms"))
+	data := filepath.Join(t.TempDir(), "data")
+	ended := run(t, exec.Command(testprograms.Path(t, "iotbridge"), "local", "--ephemeral", "--data", data, "--provision", "--devices=5", "--spoofers=1", "--interval=100ms"))
 	var s *site.Site
 	if err := eventually(t, func() (err error) {
 		select {

@@ -9,12 +9,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"iotbridge/internal/site"
+	"iotbridge/internal/testprograms"
 )
 
 // agentsVariable names a folder of agents that were built already, as iotbridge-agent-arm64.
@@ -23,46 +23,13 @@ const agentsVariable = "IOTBRIDGE_AGENTS"
 // agentPatience is for what must happen; a machine may be busy, and emulate another.
 const agentPatience = 2 * time.Minute
 
-// built are the agents that the tests have built, in a folder that goes with them.
-var built = struct {
-	dir func() (string, error)
-	mu  sync.Mutex
-}{dir: sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "iotbridge-agents") })}
-
-// tidy removes what the tests have built.
-type tidy struct{ *testing.M }
-
-func (m tidy) Run() int {
-	code := m.M.Run()
-	if dir, err := built.dir(); err == nil {
-		os.RemoveAll(dir)
-	}
-	return code
-}
-
 // agentFor is the agent as it is shipped, for one architecture; arm is armv6.
 func agentFor(t *testing.T, arch string) string {
 	t.Helper()
-	name := "iotbridge-agent-" + arch
 	if dir := os.Getenv(agentsVariable); dir != "" {
-		return filepath.Join(dir, name)
+		return filepath.Join(dir, "iotbridge-agent-"+arch)
 	}
-	built.mu.Lock()
-	defer built.mu.Unlock()
-	dir, err := built.dir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := filepath.Join(dir, name)
-	if _, err := os.Stat(out); err == nil {
-		return out
-	}
-	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, "../iotbridge-agent")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOARM=6")
-	if text, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, text)
-	}
-	return out
+	return testprograms.Path(t, "iotbridge-agent", "GOARCH="+arch, "GOARM=6")
 }
 
 // served is a local system in a process of its own.

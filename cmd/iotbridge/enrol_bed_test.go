@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"iotbridge/internal/site"
+	"iotbridge/internal/testprograms"
 )
 
 // enrolBed is a gateway that provisions, in a process that can be killed, and what a
@@ -214,34 +215,13 @@ func (s *said) all() []byte {
 
 func (s *said) String() string { return string(s.all()) }
 
-// gatewayProgram is the gateway as it is shipped.
-func gatewayProgram(t *testing.T) string {
-	t.Helper()
-	built.mu.Lock()
-	defer built.mu.Unlock()
-	dir, err := built.dir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := filepath.Join(dir, "iotbridge-gateway")
-	if _, err := os.Stat(out); err == nil {
-		return out
-	}
-	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", out, "../iotbridge-gateway")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if text, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, text)
-	}
-	return out
-}
-
 var listens = regexp.MustCompile(`"(MQTT listener|device HTTPS listener|operators' listeners|operations listener)".*"(?:address|rest)":"([^"]+)"`)
 
 // serve starts the gateway, and returns when it serves where devices look for it.
 func (b *enrolBed) serve() {
 	b.t.Helper()
 	at, ready := map[string]string{}, make(chan struct{})
-	cmd := exec.Command(gatewayProgram(b.t), b.flags...)
+	cmd := exec.Command(testprograms.Path(b.t, "iotbridge-gateway"), b.flags...)
 	cmd.Env = append(os.Environ(), "PUBSUB_EMULATOR_HOST="+b.cloud.PubSub)
 	b.gate = b.begin(cmd, func(line string) {
 		if found := listens.FindStringSubmatch(line); found != nil && at["operations listener"] == "" {

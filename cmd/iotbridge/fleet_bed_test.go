@@ -18,6 +18,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"iotbridge/internal/site"
+	"iotbridge/internal/testprograms"
 )
 
 // factory is a gateway in a process of its own, made from nothing with the operator's
@@ -67,13 +68,13 @@ func (f *factory) startCloud() {
 	}
 }
 
-// startGateway starts it as it is shipped, on ports of its own.
+// startGateway starts it on ports of its own.
 func (f *factory) startGateway(args ...string) {
 	f.t.Helper()
 	for _, listener := range []string{"mqtt", "device-https", "api", "grpc", "ops"} {
 		args = append(args, "--"+listener+"=127.0.0.1:0")
 	}
-	cmd := exec.Command(fleetGateway(f.t), args...)
+	cmd := exec.Command(testprograms.Path(f.t, "iotbridge-gateway"), args...)
 	cmd.Env = append(os.Environ(), "PUBSUB_EMULATOR_HOST="+f.PubSub)
 	lines, says := io.Pipe()
 	f.start(cmd, says)
@@ -119,27 +120,6 @@ func (f *factory) start(cmd *exec.Cmd, out io.Writer) {
 			f.t.Errorf("%s: %v\n%s", filepath.Base(cmd.Path), err, said)
 		}
 	})
-}
-
-// fleetGateway is the gateway, of what the tests have compiled already.
-func fleetGateway(t *testing.T) string {
-	t.Helper()
-	built.mu.Lock()
-	defer built.mu.Unlock()
-	dir, err := built.dir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := filepath.Join(dir, "iotbridge-gateway")
-	if _, err := os.Stat(out); err == nil {
-		return out
-	}
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", out, "../iotbridge-gateway")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if text, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, text)
-	}
-	return out
 }
 
 // cli runs one of the operator's commands, and returns its lines.

@@ -24,7 +24,7 @@ import (
 
 // TestMain lets scripts, and tests, run this program as a process of its own.
 func TestMain(m *testing.M) {
-	testscript.Main(tidy{m}, map[string]func(){"iotbridge": main})
+	testscript.Main(m, map[string]func(){"iotbridge": main})
 }
 
 func TestTheExitCodeSaysWhoseFaultItIs(t *testing.T) {

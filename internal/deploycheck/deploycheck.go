@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"iotbridge/internal/testprograms"
 )
 
 // Flag is one that --help lists.
@@ -20,14 +22,10 @@ type Flag struct {
 // Flags(t, "iotbridge", "local").
 func Flags(t testing.TB, program string, command ...string) map[string]Flag {
 	t.Helper()
-	line := strings.Join(append([]string{program}, command...), " ")
-	text, err := help(line)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testprograms.Help(t, 5000, program, command...) // each flag is a line
 	flags := parse(text)
 	if len(flags) == 0 {
-		t.Fatalf("%s --help lists no flag:\n%s", line, text)
+		t.Fatalf("%s %s --help lists no flag:\n%s", program, strings.Join(command, " "), text)
 	}
 	return flags
 }

@@ -1,33 +1,9 @@
 package deploycheck
 
 import (
-	"context"
-	"fmt"
-	"os"
-	"os/exec"
 	"regexp"
 	"strings"
-	"sync"
 )
-
-// help is what a program says of itself, asked once in a process. It is so wide that
-// each flag is a line.
-func help(line string) (string, error) {
-	once, _ := asked.LoadOrStore(line, sync.OnceValues(func() (string, error) {
-		words := strings.Fields(line)
-		args := append([]string{"run", "-ldflags=-s -w", "iotbridge/cmd/" + words[0]}, words[1:]...)
-		cmd := exec.CommandContext(context.Background(), "go", append(args, "--help")...) //nolint:gosec // the words are a test's own
-		cmd.Env = append(os.Environ(), "COLUMNS=5000", "CGO_ENABLED=0")
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			return "", fmt.Errorf("%s --help: %w\n%s", line, err, out)
-		}
-		return string(out), nil
-	}))
-	return once.(func() (string, error))()
-}
-
-var asked sync.Map // by the words of the command line
 
 var (
 	flagLine   = regexp.MustCompile(`^  (-[a-z],|   ) (--[a-z0-9-]+)(?:=("[^"]*"|\S+))?(?: +(\S.*))?$`)
