@@ -31,6 +31,8 @@ type Console struct {
 	vault   vault
 	hub     hub
 	counted counted
+
+	complained complained
 }
 
 // page is one of what can be asked for. What is asked with GET shows and takes a viewer,

@@ -44,7 +44,9 @@ type deviceView struct {
 	States         []stateLine
 	Plot           plot
 	Refusals       []Refusal
-	Missing        string // what the warehouse did not tell, and why
+	Missing        string // why there is no plot
+	Unknown        string // why there are no refusals
+	Whole          bool   // the operator may see what is of no registry
 	File           string // the path of its gcp_iot_config.txt
 	May            bool
 }
@@ -118,30 +120,34 @@ func (c *Console) device(v *visit) error {
 		return err
 	}
 	key.Device = d.GetId()
-	view := &deviceView{Registry: key.Registry, Name: d.GetId(), It: d, Keys: keyLines(d), File: pathOf(key) + "/gcp_iot_config.txt", May: v.may(key.RegistryKey.String())}
+	view := &deviceView{Registry: key.Registry, Name: d.GetId(), It: d, Keys: keyLines(d), File: pathOf(key) + "/gcp_iot_config.txt", May: v.may(key.RegistryKey.String()), Whole: v.who.Reaches(c.parent())}
 	g, ctx := errgroup.WithContext(v.Context())
-	g.Go(func() (err error) {
+	g.Go(c.aside(func() (err error) {
 		view.Life, err = c.life(ctx, key)
 		return err
-	})
-	g.Go(func() error {
+	}))
+	g.Go(c.aside(func() error {
 		list, err := c.manager().ListDeviceConfigVersions(ctx, &iotpb.ListDeviceConfigVersionsRequest{Name: key.String(), NumVersions: 10})
 		for _, one := range list.GetDeviceConfigs() {
 			view.Configs = append(view.Configs, configLine{one.GetVersion(), one.GetCloudUpdateTime().AsTime(), when(one.GetDeviceAckTime()), shown(one.GetBinaryData())})
 		}
 		return err
-	})
-	g.Go(func() error {
+	}))
+	g.Go(c.aside(func() error {
 		list, err := c.manager().ListDeviceStates(ctx, &iotpb.ListDeviceStatesRequest{Name: key.String(), NumStates: 10})
 		for _, one := range list.GetDeviceStates() {
 			view.States = append(view.States, stateLine{when(one.GetUpdateTime()), shown(one.GetBinaryData())})
 		}
 		return err
-	})
-	g.Go(func() error {
-		view.Plot, view.Refusals, view.Missing = c.stored(ctx, key)
+	}))
+	g.Go(c.aside(func() error {
+		view.Plot, view.Missing = c.readings(ctx, key)
 		return nil
-	})
+	}))
+	g.Go(c.aside(func() error {
+		view.Refusals, view.Unknown = c.refusalsOf(ctx, key)
+		return nil
+	}))
 	if err := g.Wait(); err != nil {
 		return err
 	}
@@ -155,18 +161,19 @@ func (c *Console) deviceLive(v *visit) error {
 	if err != nil {
 		return err
 	}
-	key.Device = d.Key.Device
+	key.Device = d.Num() // one of the same name that comes later is another
 	return v.live("device "+d.Num(), func(ctx context.Context) ([]event, error) {
 		now, err := c.life(ctx, key)
 		if err != nil {
 			return nil, err
 		}
+		named := gateway.DeviceKey{RegistryKey: key.RegistryKey, Device: d.Key.Device}
 		first, err := fragment("life", "life", now)
 		if err != nil {
 			return nil, err
 		}
 		events := []event{first}
-		if readings, _, missing := c.stored(ctx, key); missing == "" {
+		if readings, missing := c.readings(ctx, named); missing == "" {
 			events = append(events, event{readings.ID, readings.Points})
 		}
 		return events, nil
@@ -197,21 +204,33 @@ func (c *Console) life(ctx context.Context, key gateway.DeviceKey) (l life, err 
 	return l, err
 }
 
-// stored is what the warehouse has of the device; missing says why it tells nothing.
-func (c *Console) stored(ctx context.Context, key gateway.DeviceKey) (p plot, refusals []Refusal, missing string) {
+// readings are what the warehouse has of the device; missing says why it tells nothing.
+func (c *Console) readings(ctx context.Context, key gateway.DeviceKey) (p plot, missing string) {
 	if c.Warehouse == nil {
-		return p, nil, errNoWarehouse.Error()
+		return p, c.unanswered(errNoWarehouse)
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	readings, err := c.Warehouse.Readings(ctx, key, time.Now().Add(-plotSpan), plotMost)
-	if err == nil {
-		refusals, err = c.Warehouse.Refusals(ctx, RefusalQuery{Device: key.Device, Since: time.Now().Add(-24 * time.Hour), Most: shownRefuse})
-	}
 	if err != nil {
-		return p, nil, "BigQuery does not answer, so what is stored cannot be shown: " + err.Error()
+		return p, c.unanswered(err)
 	}
-	return drawn("plot-readings", "Temperature", "°C, the last hour", readings), refusals, ""
+	return drawn("plot-readings", "Temperature", "°C, the last hour", readings), ""
+}
+
+// refusalsOf are the device's in its own registry: who may see it may see them, and those
+// of another registry's device of that name are not its.
+func (c *Console) refusalsOf(ctx context.Context, key gateway.DeviceKey) (list []Refusal, missing string) {
+	if c.Warehouse == nil {
+		return nil, c.unanswered(errNoWarehouse)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	list, err := c.Warehouse.Refusals(ctx, RefusalQuery{Device: key.Device, Registry: key.RegistryKey, Since: time.Now().Add(-24 * time.Hour), Most: shownRefuse})
+	if err != nil {
+		return nil, c.unanswered(err)
+	}
+	return list, ""
 }
 
 // deviceFile is what the device reads to find its gateway.

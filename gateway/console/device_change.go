@@ -169,7 +169,7 @@ func (c *Console) setKeys(v *visit, deed string, change func([]*iotpb.DeviceCred
 
 func (c *Console) deleteDevice(v *visit) error {
 	key := c.deviceKey(v.Request)
-	if v.form().Get("sure") != key.Device {
+	if strings.TrimSpace(v.form().Get("sure")) != key.Device {
 		return v.fail(http.StatusBadRequest, "What you wrote is not the device's name. It is still there.")
 	}
 	if _, err := c.manager().DeleteDevice(v.Context(), &iotpb.DeleteDeviceRequest{Name: key.String()}); err != nil {

@@ -3,17 +3,22 @@ package console
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
+
+	"iotbridge/gateway"
 )
 
 const (
 	liveEvery = 2 * time.Second
+	liveStill = 5 * time.Second  // until it is asked again whether the operator may
 	liveWrite = 10 * time.Second // for a browser to take an event
 	maxLive   = 200              // streams of a gateway at once
+	maxOwn    = 50               // of them, of one operator
 	liveKept  = 16               // events that a slow stream may be behind
 )
 
@@ -53,7 +58,8 @@ func (e event) write(w http.ResponseWriter) error {
 type hub struct {
 	mu     sync.Mutex
 	topics map[string]*topic
-	views  int
+	views  map[string]int // by operator
+	all    int
 	closed bool
 	ended  sync.WaitGroup
 }
@@ -86,14 +92,19 @@ func (t *topic) hangUp() {
 }
 
 // listen joins a topic, and begins it for the first. produce is called every two seconds
-// and returns what changed; its error ends nothing.
-func (h *hub) listen(name string, produce func(context.Context) ([]event, error)) (ch chan event, ok bool) {
+// and returns what changed; gateway.ErrNotFound ends the topic, of another error those who
+// listen are told that what they see is old.
+func (h *hub) listen(name, who string, produce func(context.Context) ([]event, error)) (ch chan event, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closed || h.views >= maxLive {
+	if h.closed || h.all >= maxLive || h.views[who] >= maxOwn {
 		return nil, false
 	}
-	h.views++
+	if h.views == nil {
+		h.views = map[string]int{}
+	}
+	h.all++
+	h.views[who]++
 	ch = make(chan event, liveKept)
 	t := h.topics[name]
 	if t == nil {
@@ -103,7 +114,7 @@ func (h *hub) listen(name string, produce func(context.Context) ([]event, error)
 			h.topics = map[string]*topic{}
 		}
 		h.topics[name] = t
-		h.ended.Go(func() { h.tell(ctx, t, produce) })
+		h.ended.Go(func() { h.tell(ctx, name, t, produce) })
 	}
 	for _, e := range t.last {
 		select {
@@ -115,14 +126,17 @@ func (h *hub) listen(name string, produce func(context.Context) ([]event, error)
 	return ch, true
 }
 
-// leave ends the topic with its last listener.
-func (h *hub) leave(name string, ch chan event) {
+// leave ends the topic with its last listener, also when that was hung up on before.
+func (h *hub) leave(name, who string, ch chan event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.views--
+	h.all--
+	if h.views[who]--; h.views[who] == 0 {
+		delete(h.views, who)
+	}
 	t := h.topics[name]
-	if t == nil || !t.listeners[ch] {
-		return // closed
+	if t == nil {
+		return
 	}
 	delete(t.listeners, ch)
 	if len(t.listeners) == 0 {
@@ -131,16 +145,39 @@ func (h *hub) leave(name string, ch chan event) {
 	}
 }
 
+// end hangs up on all who listen to what is not there any more.
+func (h *hub) end(name string, t *topic) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.topics[name] == t {
+		delete(h.topics, name)
+	}
+	t.stop()
+	t.hangUp()
+}
+
+// What a stream tells of itself.
+var (
+	live = event{"link", "live"}
+	late = event{"link", "late"} // what is shown is old
+)
+
 // tell makes events and gives them to all who listen, until ctx ends.
-func (h *hub) tell(ctx context.Context, t *topic, produce func(context.Context) ([]event, error)) {
+func (h *hub) tell(ctx context.Context, name string, t *topic, produce func(context.Context) ([]event, error)) {
 	tick := time.NewTicker(liveEvery)
 	defer tick.Stop()
 	for {
 		once, cancel := context.WithTimeout(ctx, requestTime)
 		events, err := produce(once)
 		cancel()
-		if err == nil {
-			h.give(t, events)
+		switch {
+		case errors.Is(err, gateway.ErrNotFound):
+			h.end(name, t)
+			return
+		case err != nil:
+			h.give(t, []event{late})
+		default:
+			h.give(t, append(events, live))
 		}
 		select {
 		case <-ctx.Done():
@@ -172,11 +209,17 @@ func (h *hub) give(t *topic, events []event) {
 // live answers with a topic's events until the browser has gone, the operator is none
 // any more, or the gateway stops. The first comes at once.
 func (v *visit) live(name string, produce func(context.Context) ([]event, error)) error {
-	ch, ok := v.console.hub.listen(name, produce)
+	ch, ok := v.console.hub.listen(name, v.who.Name, func(ctx context.Context) (events []event, err error) {
+		err = v.console.aside(func() (err error) {
+			events, err = produce(ctx)
+			return err
+		})()
+		return events, err
+	})
 	if !ok {
 		return v.fail(http.StatusServiceUnavailable, "Too many look on. Load the page again for fresh figures.")
 	}
-	defer v.console.hub.leave(name, ch)
+	defer v.console.hub.leave(name, v.who.Name, ch)
 	v.began = true
 	v.w.Header().Set("Content-Type", "text/event-stream")
 	v.w.WriteHeader(http.StatusOK)
@@ -184,7 +227,7 @@ func (v *visit) live(name string, produce func(context.Context) ([]event, error)
 	if answer.SetReadDeadline(time.Time{}) != nil || answer.Flush() != nil {
 		return nil // who has gone is no fault
 	}
-	still := time.NewTicker(15 * time.Second)
+	still := time.NewTicker(liveStill)
 	defer still.Stop()
 	for {
 		select {
@@ -195,8 +238,9 @@ func (v *visit) live(name string, produce func(context.Context) ([]event, error)
 				return nil
 			}
 		case <-still.C:
-			if _, _, err := v.console.who(v.Request, "ConsoleLive"); err != nil {
-				return nil // the session has ended: the page says so when it asks again
+			who, _, err := v.console.who(v.Request, "ConsoleLive")
+			if err != nil || !who.May(v.call.Role, v.call.Resource) {
+				return nil // the page says why when it asks again
 			}
 			if (event{"still", "here"}).write(v.w) != nil {
 				return nil

@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -105,23 +105,23 @@ func (c *Console) survey(ctx context.Context) (*overview, error) {
 	var minutes []Minute
 	var flowErr error
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() (err error) {
+	g.Go(c.aside(func() (err error) {
 		pulses, err = c.Fleet.Pulses(ctx)
 		return err
-	})
-	g.Go(func() (err error) {
+	}))
+	g.Go(c.aside(func() (err error) {
 		o.Registries, err = c.tallies(ctx)
 		return err
-	})
-	g.Go(func() error {
+	}))
+	g.Go(c.aside(func() error {
 		minutes, flowErr = c.flow(ctx)
 		return nil
-	})
+	}))
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
 	if flowErr != nil {
-		o.Missing = flowErr.Error()
+		o.Missing = c.unanswered(flowErr)
 	}
 	o.fill(pulses, minutes, c.Warehouse != nil && flowErr == nil)
 	return o, nil
@@ -193,11 +193,7 @@ func (c *Console) flow(ctx context.Context) ([]Minute, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	minutes, err := c.Warehouse.Flow(ctx, time.Now().Add(-lookBack))
-	if err != nil {
-		return nil, fmt.Errorf("BigQuery does not answer, so what is stored cannot be shown: %w", err)
-	}
-	return minutes, nil
+	return c.Warehouse.Flow(ctx, time.Now().Add(-lookBack))
 }
 
 // rate is the messages a second between the last two points.
@@ -279,13 +275,17 @@ func ordered(points map[time.Time]float64) (list []Reading) {
 	return list
 }
 
-// drawn makes a plot of readings: [[seconds, …], [value, …]].
+// drawn makes a plot of readings: [[seconds, …], [value, …]]. What is no number is left
+// out.
 func drawn(id, title, unit string, readings []Reading) plot {
 	points := [2][]float64{{}, {}}
 	for _, r := range readings {
+		if math.IsNaN(r.Value) || math.IsInf(r.Value, 0) {
+			continue
+		}
 		points[0] = append(points[0], float64(r.At.UnixMilli())/1000)
 		points[1] = append(points[1], r.Value)
 	}
-	text, _ := json.Marshal(points) // numbers always can be; a NaN is drawn as nothing
+	text, _ := json.Marshal(points) // such numbers always can be
 	return plot{id, title, unit, string(text)}
 }

@@ -57,7 +57,8 @@ type Reading struct {
 
 // RefusalQuery selects from the quarantine; empty fields select all.
 type RefusalQuery struct {
-	Reason, Device, MessageID string // Device: sent it, or is claimed to have
+	Reason, Device, MessageID string              // Device: sent it, or is claimed to have
+	Registry                  gateway.RegistryKey // from which it came, as the message says; not of a replay
 	Since, Before             time.Time
 	Most                      int
 }

@@ -21,6 +21,7 @@ type view struct {
 	Title, Page  string
 	Operator     operators.Operator // the zero one: nobody has signed in
 	Admin        bool               // of everything here
+	Whole        bool               // may see everything here, and not one registry alone
 	Word         string             // for forms
 	Path         string
 	Done         string // what the form before this page did

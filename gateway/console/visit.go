@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"iotbridge/gateway/operators"
+	"iotbridge/schema"
 )
 
 // visit is one request of an operator.
@@ -21,6 +22,7 @@ type visit struct {
 	*http.Request
 	w       http.ResponseWriter
 	who     operators.Operator
+	call    operators.Call
 	word    string // that the session's forms carry
 	console *Console
 	began   bool // the answer
@@ -65,7 +67,7 @@ func (c *Console) admitted(p page) http.Handler {
 		v := &visit{Request: r, w: w, who: who, console: c}
 		if err == nil {
 			v.word = c.vault.word(session)
-			if own := c.only(who); own != "" && (r.URL.Path == "/" || r.URL.Path == "/devices") {
+			if own := c.only(who); own != "" && r.Method == http.MethodGet && (r.URL.Path == "/" || r.URL.Path == "/devices") {
 				http.Redirect(w, r, "/registries/"+url.PathEscape(own)+"/devices", http.StatusSeeOther)
 				return
 			}
@@ -86,17 +88,36 @@ func (c *Console) only(who operators.Operator) string {
 	return registry
 }
 
+// allowed answers who may. What is denied, also as it came from another place, is in the
+// audit log.
 func (c *Console) allowed(p page, v *visit) error {
-	if v.Method != http.MethodGet && v.Method != http.MethodHead {
-		if err := v.sent(); err != nil {
-			return err
+	v.call = c.call(p, v.Request)
+	return c.Manager.Do(operators.With(v.Context(), v.who), v.call, func(ctx context.Context) error {
+		if v.Method != http.MethodGet && v.Method != http.MethodHead {
+			if err := v.sent(); err != nil {
+				return err
+			}
 		}
-	}
-	ctx := operators.With(v.Context(), v.who)
-	return c.Manager.Do(ctx, c.call(p, v.Request), func(ctx context.Context) error {
+		if registry := v.PathValue("registry"); registry != "" && !schema.ValidID(registry) {
+			return v.fail(http.StatusNotFound, "There is no such registry.")
+		}
 		v.Request = v.Request.WithContext(ctx)
 		return p.answer(c, v)
 	})
+}
+
+// aside is a part of a page that is made beside others: what it stumbles over does not
+// take the devices' sessions with it.
+func (c *Console) aside(do func() error) func() error {
+	return func() (err error) {
+		defer func() {
+			if r := recover(); r != nil {
+				c.log().Error("a part of a page panicked", zap.Any("panic", r), zap.Stack("stack"))
+				err = status.Error(codes.Internal, "a fault of the gateway: its log says more")
+			}
+		}()
+		return do()
+	}
 }
 
 // sent reads a form, and refuses one that did not come from a page of this session.
@@ -183,7 +204,7 @@ func (v *visit) show(httpStatus int, name, title string, data any) error {
 	var page bytes.Buffer
 	err := templates[name].Execute(&page, view{
 		Title: title, Page: name, Operator: v.who, Word: v.word, Path: v.URL.Path, Done: v.done(), Provisioning: v.console.Office != nil, Body: data,
-		Admin: v.may(v.console.parent()),
+		Admin: v.may(v.console.parent()), Whole: v.who.Reaches(v.console.parent()),
 	})
 	if err != nil {
 		v.console.log().Error("a page cannot be made", zap.String("page", name), zap.Error(err))

@@ -12,6 +12,7 @@ import (
 	"cloud.google.com/go/bigquery"
 	"google.golang.org/api/iterator"
 
+	"iotbridge/gateway"
 	bq "iotbridge/ingest/bigquery"
 	"iotbridge/schema"
 )
@@ -29,7 +30,8 @@ type Table struct {
 type Filter struct {
 	Reason, Device, MessageID string // Device: sent it, or is claimed to have
 	Since                     time.Time
-	Before                    time.Time // of List alone
+	Before                    time.Time           // of List alone
+	Registry                  gateway.RegistryKey // of List alone: what the message's attributes say
 }
 
 var never = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC) // BigQuery knows no later year
@@ -39,7 +41,10 @@ func (t *Table) List(ctx context.Context, f Filter, limit int) iter.Seq2[*Messag
 	if f.Before.IsZero() {
 		f.Before = never
 	}
-	return t.rows(ctx, "list", bq.TableID{}, map[string]any{"since": f.Since, "before": f.Before, "reason": f.Reason, "device": f.Device, "limit": int64(limit)})
+	return t.rows(ctx, "list", bq.TableID{}, map[string]any{
+		"since": f.Since, "before": f.Before, "reason": f.Reason, "device": f.Device, "limit": int64(limit),
+		"registry": f.Registry.Registry, "location": f.Registry.Location, "project": f.Registry.Project,
+	})
 }
 
 // Show yields every refusal of one message.

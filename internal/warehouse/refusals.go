@@ -44,7 +44,7 @@ func (w *Warehouse) quarantine() *quarantine.Table {
 }
 
 func filter(q console.RefusalQuery) quarantine.Filter {
-	return quarantine.Filter{Reason: q.Reason, Device: q.Device, MessageID: q.MessageID, Since: q.Since, Before: q.Before}
+	return quarantine.Filter{Reason: q.Reason, Device: q.Device, MessageID: q.MessageID, Since: q.Since, Before: q.Before, Registry: q.Registry}
 }
 
 func refusal(m *quarantine.Message) console.Refusal {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"iotbridge/gateway"
 	"iotbridge/gateway/console"
 	"iotbridge/ingest"
 	bq "iotbridge/ingest/bigquery"
@@ -27,6 +28,9 @@ const replayTimeout = 30 * time.Second
 func (w *Warehouse) Replay(ctx context.Context, actor string, q console.RefusalQuery) (map[string]int, error) {
 	if w.Replayer == nil {
 		return nil, errors.New("the gateway was not told through which subscription messages come (--console-subscription): iotbridge quarantine replay does it")
+	}
+	if q.Registry != (gateway.RegistryKey{}) {
+		return nil, errors.New("a replay is of all registries")
 	}
 	table, err := schema.Builtin("temperature")
 	if err != nil {

@@ -242,6 +242,14 @@ func TestTheQuarantineIsShown(t *testing.T) {
 			t.Errorf("%+v: %q, want %q", q, got, want)
 		}
 	}
+	if got := list(console.RefusalQuery{Registry: plant7, Device: "boiler1"}); got != "bad lie " {
+		t.Errorf("of its registry: %q", got)
+	}
+	for _, key := range strangers {
+		if got := list(console.RefusalQuery{Registry: key, Device: "boiler1"}); got != "" {
+			t.Errorf("%s has a device of that name: %q", key, got)
+		}
+	}
 	one, err := b.Refusal(t.Context(), "lie")
 	if err != nil || len(one) != 1 || one[0].DeviceID != "boiler2" || one[0].ClaimedID != "boiler1" || one[0].Attributes["deviceId"] != "boiler2" || one[0].Worker != "w1" {
 		t.Errorf("%+v, %v", one, err)

@@ -65,22 +65,39 @@ function age() {
 
 function live(root) {
   const state = document.getElementById("link-state");
-  const stream = new EventSource(root.dataset.live);
   const say = (text, name) => {
     if (state.textContent !== text) state.textContent = text;
     document.documentElement.dataset.link = name;
   };
-  stream.onopen = () => say("Live", "live");
-  stream.onerror = () => say(stream.readyState === EventSource.CLOSED ? "Not live any more: load the page again" : "Not live: the gateway does not answer, trying again", "lost");
-  for (const el of root.querySelectorAll("[data-fragment]")) {
-    stream.addEventListener(el.id, (e) => {
-      if (el.contains(document.activeElement)) return; // nothing moves under a reader's hand
-      el.innerHTML = e.data; // escaped where it was made
-      age();
-    });
-  }
-  for (const el of root.querySelectorAll(".plot")) stream.addEventListener(el.id, (e) => draw(el, e.data));
-  window.addEventListener("pagehide", () => stream.close());
+  let stream = null;
+  const close = () => {
+    if (stream) stream.close();
+    stream = null;
+  };
+  const open = () => {
+    if (stream) return;
+    const mine = new EventSource(root.dataset.live);
+    stream = mine;
+    mine.onerror = () => {
+      if (stream === mine) say(mine.readyState === EventSource.CLOSED ? "Not live any more: load the page again" : "Not live: the gateway does not answer, trying again", "lost");
+    };
+    mine.addEventListener("link", (e) => (e.data === "live" ? say("Live", "live") : say("Not live: the gateway does not get fresh figures, trying again", "lost")));
+    for (const el of root.querySelectorAll("[data-fragment]")) {
+      mine.addEventListener(el.id, (e) => {
+        if (el.contains(document.activeElement)) return; // nothing moves under a reader's hand
+        el.innerHTML = e.data; // escaped where it was made
+        age();
+      });
+    }
+    for (const el of root.querySelectorAll(".plot")) mine.addEventListener(el.id, (e) => draw(el, e.data));
+  };
+  // A page that nobody sees has no stream: without TLS a browser has six connections to
+  // the gateway, and a seventh page would wait for ever.
+  const look = () => (document.hidden ? close() : open());
+  document.addEventListener("visibilitychange", look);
+  window.addEventListener("pagehide", close);
+  window.addEventListener("pageshow", look);
+  look();
 }
 
 // A file that is dropped on, or chosen for, a text field is read into it.
