@@ -16,9 +16,7 @@ import (
 // The README's first command is started, its other commands are run beside it as a
 // reader would, and Ctrl-C has to end it with books that balance.
 func TestTheREADMEsCommandsRun(t *testing.T) {
-	if err := build(); err != nil {
-		t.Fatal(err)
-	}
+	build(t)
 	var beside []example
 	var local *example
 	for _, e := range examples(t) {

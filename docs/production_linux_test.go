@@ -61,9 +61,7 @@ func walkable(t *testing.T, name string) (page, string) {
 			t.Fatal(err)
 		}
 	}
-	if err := build(); err != nil {
-		t.Fatal(err)
-	}
+	build(t)
 	dir := t.TempDir()
 	for name, to := range map[string]string{"bin": bin, "deploy": filepath.Join(root, "deploy")} {
 		to, err := filepath.Abs(to)

@@ -1,20 +1,18 @@
 package docs_test
 
 import (
+	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 
-	"iotbridge/internal/config"
-	"iotbridge/internal/ingestd"
-	"iotbridge/internal/logging"
+	"iotbridge/internal/deploycheck"
+	"iotbridge/internal/testprograms"
 )
 
 var update = flag.Bool("update", false, "rewrite docs/configuration.md from the programs' --help")
@@ -33,35 +31,21 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-var build = sync.OnceValue(func() error {
-	out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", bin+"/", "../cmd/...").CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("go build ./cmd/...: %w\n%s", err, out)
+// build puts them there.
+func build(t *testing.T) {
+	t.Helper()
+	for _, program := range []string{"iotbridge", "iotbridge-agent", "iotbridge-gateway", "iotbridge-ingest"} {
+		if err := os.Symlink(testprograms.Path(t, program), filepath.Join(bin, program)); err != nil && !errors.Is(err, fs.ErrExist) {
+			t.Fatal(err)
+		}
 	}
-	return nil
-})
+}
 
 // help is what a program says about itself, or about one of its commands.
 func help(t *testing.T, program string, command ...string) string {
 	t.Helper()
-	if err := build(); err != nil {
-		t.Fatal(err)
-	}
-	line := program + " " + strings.Join(command, " ")
-	if text, ok := helps[line]; ok {
-		return text
-	}
-	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, program), append(slices.Clone(command), "--help")...)
-	cmd.Env = append(os.Environ(), "COLUMNS=100")
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s %s --help: %v\n%s", program, strings.Join(command, " "), err, out)
-	}
-	helps[line] = string(out)
-	return string(out)
+	return testprograms.Help(t, 100, program, command...)
 }
-
-var helps = map[string]string{} // what was asked already
 
 // example is a command line of a page that runs a program of ours.
 type example struct {
@@ -130,16 +114,7 @@ func TestExampleConfigurationsAreRead(t *testing.T) {
 			if err := os.WriteFile(name, []byte(block), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			var settings struct {
-				ingestd.Settings `embed:""`
-				logging.Flags    `embed:""`
-				Config           config.File
-				Check            bool
-			}
-			program := config.Program{Name: "iotbridge-ingest", EnvPrefix: "INGEST", Structured: map[string]any{"routes": &settings.Routes}}
-			if _, err := program.Parse(&settings, []string{"--config", name}); err != nil {
-				t.Errorf("%s, block %d: %v", p.path, i+1, err)
-			}
+			t.Run(fmt.Sprintf("%s, block %d", p.path, i+1), func(t *testing.T) { deploycheck.ConfigFile(t, "iotbridge-ingest", name) })
 			read++
 		}
 	}
