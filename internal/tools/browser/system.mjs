@@ -95,8 +95,8 @@ export class System {
   // key makes a device's folder with a fresh key in it, as its maker does.
   async key() {
     const dir = await mkdtemp(join(this.dir, 'device-'));
-    const { stdout } = await run(this.programs.path('iotbridge-agent'), ['keygen', '--key-path', dir]);
-    return { dir, key: stdout.slice(stdout.indexOf('-----BEGIN')) };
+    await run(this.programs.path('iotbridge-agent'), ['keygen', '--key-path', dir]);
+    return { dir, key: await readFile(join(dir, 'ec_public.pem'), 'utf8') };
   }
 
   // agent runs a device in its folder, with the file that the console gave for it.
@@ -104,7 +104,7 @@ export class System {
     const file = join(dir, 'gcp_iot_config.txt');
     await writeFile(file, config.replace(/^KEY_PATH = .*$/m, `KEY_PATH = ${dir}`));
     await writeFile(join(dir, 'roots.pem'), await readFile(this.site.ca));
-    await mkdir(join(dir, 'spool'));
+    await mkdir(join(dir, 'spool'), { mode: 0o700 });
     const child = new Child(this.programs.path('iotbridge-agent'), ['run', '-c', file, '--simulate', '--interval', '1s', '--spool-dir', join(dir, 'spool')]);
     this.agents.push(child);
     return child;
