@@ -121,7 +121,11 @@ func elsewhere(t *testing.T, script string) string {
 		if !found.MatchString(script) {
 			t.Fatalf("the page has lost port %s", port)
 		}
-		script = found.ReplaceAllString(script, free(t))
+		other := free(t)
+		for strings.Contains(script, other) { // it has been given to one before
+			other = free(t)
+		}
+		script = found.ReplaceAllString(script, other)
 	}
 	return script
 }
