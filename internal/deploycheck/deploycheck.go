@@ -43,7 +43,10 @@ func CommandLine(t testing.TB, program string, args []string, env map[string]str
 	}
 	wrong := faults(Flags(t, program, args[:first]...), args[first:], env)
 	if judge := judges[program]; judge != nil && len(wrong) == 0 {
-		if err := judge(t, args, env); err != nil {
+		for name, value := range env {
+			t.Setenv(name, value)
+		}
+		if err := judge(&elsewhere{}, args); err != nil {
 			wrong = append(wrong, err.Error())
 		}
 	}

@@ -11,43 +11,63 @@ import (
 	"iotbridge/internal/logging"
 )
 
-// judges parse as the programs do, and say what is wrong with the values.
-var judges = map[string]func(t testing.TB, args []string, env map[string]string) error{
-	"iotbridge-ingest": func(t testing.TB, args []string, env map[string]string) error {
+// judges parse as the programs do, and say what is wrong with the values. Beside a
+// program's settings stands rest.
+var judges = map[string]func(rest any, args []string) error{
+	"iotbridge-ingest": func(rest any, args []string) error {
 		var s struct {
 			ingestd.Settings `embed:""`
-			all              `embed:""`
+			kong.Plugins
 		}
+		s.Plugins = kong.Plugins{rest}
 		p := config.Program{Name: "iotbridge-ingest", EnvPrefix: "INGEST", Structured: map[string]any{"routes": &s.Routes}}
-		if err := judge(t, p, &s, args, env); err != nil {
+		if _, err := p.Parse(&s, args); err != nil {
 			return err
 		}
 		return s.Fault()
 	},
-	"iotbridge-gateway": func(t testing.TB, args []string, env map[string]string) error {
+	"iotbridge-gateway": func(rest any, args []string) error {
 		var s struct {
 			gatewayd.Settings `embed:""`
-			all               `embed:""`
+			kong.Plugins
 		}
-		if err := judge(t, config.Program{Name: "iotbridge-gateway", EnvPrefix: "GATEWAY"}, &s, args, env); err != nil {
+		s.Plugins = kong.Plugins{rest}
+		if _, err := (config.Program{Name: "iotbridge-gateway", EnvPrefix: "GATEWAY"}).Parse(&s, args); err != nil {
 			return err
 		}
 		return s.Fault()
 	},
 }
 
-// all is what both programs have beside their settings.
-type all struct {
+// both is what the two programs have beside their settings.
+type both struct {
 	logging.Flags `embed:""`
-	Config        string // not opened: where it is deployed is elsewhere
 	Check         bool
 	Version       kong.VersionFlag
 }
 
-func judge(t testing.TB, p config.Program, into any, args []string, env map[string]string) error {
-	for name, value := range env {
-		t.Setenv(name, value)
+// elsewhere is where the file of settings is not opened: it is where it is deployed.
+type elsewhere struct {
+	both   `embed:""`
+	Config string
+}
+
+// here is where it is opened.
+type here struct {
+	both   `embed:""`
+	Config config.File
+}
+
+// ConfigFile reports what is wrong with the program's arguments together with a file of
+// its settings, as the program itself finds it.
+func ConfigFile(t testing.TB, program, file string, args ...string) {
+	t.Helper()
+	judge := judges[program]
+	if judge == nil {
+		t.Fatalf("%s reads no file", program)
 	}
-	_, err := p.Parse(into, args)
-	return err
+	args = append(args, "--config="+file)
+	if err := judge(&here{}, args); err != nil {
+		t.Errorf("%s %q: %v", program, args, err)
+	}
 }
