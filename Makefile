@@ -19,7 +19,7 @@ FLEET ?= 1000
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 18
 
 .PHONY: check
 check: ## what CI runs
@@ -113,7 +113,7 @@ soak: ## the local system for SOAK (10m); fails unless nothing was lost
 
 .PHONY: kill-test
 kill-test: ## kill -9 of the local system KILLS times (50): nothing acknowledged is lost
-	IOTBRIDGE_KILLS=$(KILLS) $(GO) test -count=1 -timeout 60m -run Kill -v ./cmd/iotbridge/...
+	IOTBRIDGE_KILLS=$(KILLS) $(GO) test -count=1 -timeout 60m -run '^TestKill9_NothingAcknowledgedIsLost$$' -v ./cmd/iotbridge
 
 .PHONY: spool-kill-test
 spool-kill-test: ## kill -9 of the agent's spool 2000 times, and every bit of a segment, read whole
