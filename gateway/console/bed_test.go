@@ -53,7 +53,7 @@ type bed struct {
 // newBed serves a console; with may change it before.
 func newBed(t testing.TB, with ...func(*console.Console)) *bed {
 	t.Helper()
-	b := &bed{t: t, store: openStore(t), file: filepath.Join(t.TempDir(), "operators")}
+	b := &bed{t: t, store: openStore(t, filepath.Join(t.TempDir(), "registry.db")), file: filepath.Join(t.TempDir(), "operators")}
 	for _, name := range []string{"plant7", "plant8"} {
 		if _, err := b.store.CreateRegistry(t.Context(), "test", &gateway.Registry{Key: key(name), MQTT: true, HTTP: true}); err != nil {
 			t.Fatal(err)
@@ -94,9 +94,9 @@ func key(name string) gateway.RegistryKey {
 	return gateway.RegistryKey{Project: "my-project", Location: "us-central1", Registry: name}
 }
 
-func openStore(t testing.TB) *registry.Store {
+func openStore(t testing.TB, file string) *registry.Store {
 	t.Helper()
-	store, err := registry.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "registry.db"), registry.Options{})
+	store, err := registry.Open(t.Context(), "sqlite:"+file, registry.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
