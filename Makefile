@@ -143,6 +143,11 @@ drain-test: ## seven days of readings drain in 20 minutes within 30 MiB, behind 
 console-test: ## the console in Debian's Chromium, on the real system; CONSOLE_SCREENSHOTS=DIR keeps pictures
 	cd internal/tools/browser && npm ci --ignore-scripts --no-audit --no-fund && npm run --silent vendored && npm run --silent test
 
+.PHONY: console-bench
+console-bench: ## the console over 100,000 devices: what its pages take, and what it costs to look on
+	$(GO) test -run '^$$' -bench Pages -benchtime 200x ./gateway/console
+	$(GO) test -run '^$$' -bench Live -benchtime 1x ./gateway/console
+
 .PHONY: sql
 sql: ## every SQL text through the real GoogleSQL analyzer (its first build takes minutes and 7 GB)
 	cd internal/tools/googlesql && $(GO) test ./...
