@@ -3,6 +3,7 @@ package gatewayd
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,11 +15,14 @@ import (
 
 // away is a store that does not answer, until it does.
 type away struct {
+	mu   sync.Mutex
 	back bool
 	told map[uint64]time.Time
 }
 
 func (s *away) Used(_ context.Context, device uint64, _ gateway.Credential, at time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if !s.back {
 		return errors.New("does not answer")
 	}
@@ -43,7 +47,9 @@ func TestAFirstUseIsToldLateRatherThanNever(t *testing.T) {
 		if len(store.told) != 0 {
 			t.Error("told while it was away")
 		}
+		store.mu.Lock()
 		store.back = true
+		store.mu.Unlock()
 		time.Sleep(lateEvery)
 		synctest.Wait()
 		if len(store.told) != 3 || !store.told[0].Equal(at) || len(u.late) != 0 {
