@@ -3,6 +3,7 @@ package console_test
 import (
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -169,13 +170,9 @@ func (w *browser) get(path string) answer { return w.send(http.MethodGet, path, 
 
 // post sends a form as a page of the session does.
 func (w *browser) post(path string, fields url.Values) answer {
-	if fields == nil {
-		fields = url.Values{}
-	}
-	if !fields.Has("word") {
-		fields.Set("word", w.word)
-	}
-	return w.send(http.MethodPost, path, fields)
+	all := url.Values{"word": {w.word}}
+	maps.Copy(all, fields) // which others post too
+	return w.send(http.MethodPost, path, all)
 }
 
 // send sends fields as a form; header are pairs.
