@@ -68,6 +68,9 @@ func TestRefusalsAreFoundPageByPage(t *testing.T) {
 			}
 		}
 	}
+	if n := strings.Count(w.get("/quarantine").text, `href="/quarantine/`); n != 40 {
+		t.Errorf("%d messages on the first page: want those before the ones that came at the same time", n)
+	}
 	for _, query := range []string{"reason=x", "since=yesterday", "since=2h", "before=x", "device=" + strings.Repeat("x", 256)} {
 		if a := w.get("/quarantine?" + query); a.status != http.StatusBadRequest {
 			t.Errorf("%s: %d", query, a.status)
@@ -81,7 +84,7 @@ func TestRefusalsAreFoundPageByPage(t *testing.T) {
 func TestARefusedMessageIsShownWhole(t *testing.T) {
 	c := newCloud(t)
 	b := newBed(t, c.wired)
-	large := strings.Repeat("é", 40<<10)
+	large := "x" + strings.Repeat("é", 40<<10) // the bound lies within a letter
 	c.refuse(
 		refused{id: "7", device: "boiler1", claim: "boiler2", body: "first", reason: schema.DeviceMismatch, detail: "device_id is another", at: time.Now().Add(-time.Hour), more: map[string]string{"colour": "red"}},
 		refused{id: "7", device: "boiler1", claim: "boiler2", body: "\xff\x00A", reason: schema.DeviceMismatch},
@@ -104,7 +107,7 @@ func TestARefusedMessageIsShownWhole(t *testing.T) {
 	if page := w.get("/quarantine/7?as=hex").text; !strings.Contains(page, "000000  66 69 72 73 74") {
 		t.Error(page)
 	}
-	if page := w.get("/quarantine/8").text; !strings.Contains(page, "16,384 of 81,920 bytes are not shown") || strings.Contains(page, "No text") || strings.Contains(page, `href="/registries/plant7/devices/.`) {
+	if page := w.get("/quarantine/8").text; !strings.Contains(page, "16,386 of 81,921 bytes are not shown") || strings.Contains(page, "No text") || strings.Contains(page, `href="/registries/plant7/devices/.`) {
 		t.Error(page[:min(len(page), 4000)])
 	}
 	if page := w.get("/quarantine/9").text; strings.Contains(page, `href="/registries/`) {
