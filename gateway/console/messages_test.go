@@ -24,7 +24,7 @@ func (c *cloud) send(messages ...*pubsubpb.PubsubMessage) {
 // waiting is how many messages nobody has leased; it leases them.
 func (c *cloud) waiting() int {
 	c.Helper()
-	got, err := c.pull.Pull(c.Context(), &pubsubpb.PullRequest{Subscription: worker, MaxMessages: 1000, ReturnImmediately: true}) //nolint:staticcheck // deprecated for polling, which this is not
+	got, err := c.pull.Pull(c.Context(), &pubsubpb.PullRequest{Subscription: worker, MaxMessages: 1000, ReturnImmediately: true})
 	if err != nil {
 		c.Fatal(err)
 	}
