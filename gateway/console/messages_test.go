@@ -43,9 +43,10 @@ func TestMessagesAreShownAndStay(t *testing.T) {
 	if a := w.get("/messages"); a.status != http.StatusOK || !strings.Contains(a.text, "<option >"+worker+"</option>") || strings.Contains(a.text, "body 0") {
 		t.Error(a.text)
 	}
+	// Which come first of those that were handed back before, nobody promises.
 	for path, want := range map[string]int{"?subscription=" + worker: 10, "?other=worker": 10, "?subscription=nobody&other=worker&most=50": 12, "?subscription=worker&most=1": 1} {
 		a := w.get("/messages" + path)
-		if got := strings.Count(a.text, "<article"); a.status != http.StatusOK || got != want || !strings.Contains(a.text, `<a href="/registries/plant7/devices/boiler1">boiler1</a>`) || !strings.Contains(a.text, "colour") || !strings.Contains(a.text, "body 00") {
+		if got := strings.Count(a.text, "<article"); a.status != http.StatusOK || got != want || !strings.Contains(a.text, `<a href="/registries/plant7/devices/boiler1">boiler1</a>`) || !strings.Contains(a.text, "colour") || strings.Count(a.text, "body 0")+strings.Count(a.text, "body 1") < want {
 			t.Errorf("%s: %d, %d messages, want %d", path, a.status, got, want)
 		}
 	}
