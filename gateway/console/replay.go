@@ -95,7 +95,7 @@ func (c *Console) replayAsk(v *visit) error {
 		view.Missing = notAnswering(err)
 	}
 	messages := map[string]bool{}
-	for _, r := range list {
+	for _, r := range list[:min(len(list), countedMost)] {
 		messages[r.MessageID] = true
 	}
 	view.Found, view.Least = len(messages), len(list) > countedMost
