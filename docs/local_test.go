@@ -50,7 +50,7 @@ func TestTheREADMEsCommandsRun(t *testing.T) {
 	})
 	for _, e := range beside {
 		args := slices.Clone(e.args)
-		if strings.Contains(help(t, "iotbridge", e.command()[:2]...), "--local") {
+		if strings.Contains(help(t, "iotbridge", e.command()[:min(2, len(e.command()))]...), "--local") {
 			args = append(args, "--local", data)
 		}
 		if text, err := exec.CommandContext(ctx, filepath.Join(bin, "iotbridge"), args...).CombinedOutput(); err != nil || len(text) == 0 {

@@ -15,7 +15,7 @@ function clock(seconds, step) {
 function options(el) {
   const axis = { stroke: colour("--quiet"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 }, font: "12px system-ui" };
   return {
-    width: Math.max(el.clientWidth, 200), height: Math.max(el.clientHeight, 120), legend: { show: false }, cursor: { y: false },
+    width: Math.max(el.clientWidth, 200), height: Math.max(el.clientHeight, 120), padding: [8, 24, 0, 0], legend: { show: false }, cursor: { y: false },
     scales: { y: { range: (_, low, high) => (el.dataset.zero === "no" ? [low - 0.5, high + 0.5] : [0, high > 0 ? high * 1.15 : 1]) } },
     axes: [{ ...axis, space: 70, values: (_, at, __, ___, step) => at.map((s) => clock(s, step)) }, { ...axis, size: 48 }],
     series: [{}, { stroke: colour("--accent"), width: 2, fill: colour("--shade"), label: el.dataset.title }],

@@ -69,7 +69,7 @@ export class Window {
 
   // settle waits until what was resized or recoloured is drawn again.
   settle() {
-    return this.page.evaluate(() => new Promise((drawn) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(drawn)), 250)));
+    return this.page.evaluate(() => new Promise((drawn) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(drawn)), 200)));
   }
 
   // accessible returns axe's serious and critical faults.
