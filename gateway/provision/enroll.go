@@ -2,19 +2,10 @@ package provision
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/sha256"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
-	"fmt"
-	"maps"
 	"slices"
 	"time"
-
-	"go.uber.org/zap"
 
 	"iotbridge/gateway"
 )
@@ -22,12 +13,6 @@ import (
 // rounds is how often a request is decided from the beginning when what it rests on
 // changes meanwhile.
 const rounds = 4
-
-// storeRetry is when to ask again after trouble of ours.
-const storeRetry = 30 * time.Second
-
-// errMoved ends a transaction: what was decided on is not there any more.
-var errMoved = errors.New("changed meanwhile")
 
 // Enroll grants a unit a credential. The error is a *Refusal, or our fault and may
 // pass. Request.PublicKey is one that ParseCSR or VerifyProof has accepted.
@@ -211,67 +196,6 @@ func waiting(v *verdict) *Refusal {
 	return no
 }
 
-// equip makes the key, when the unit has none, and the certificate.
-func (d *Desk) equip(a *asked, k *Known, v *verdict, next *Claim, change *Change, grant *Grant) error {
-	key := a.PublicKey
-	if key == nil {
-		private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			return fmt.Errorf("a key for a device: %w", err)
-		}
-		if key, err = x509.MarshalPKIXPublicKey(private.Public()); err != nil {
-			return fmt.Errorf("a key for a device: %w", err)
-		}
-		if grant.PrivateKey, err = x509.MarshalPKCS8PrivateKey(private); err != nil {
-			return fmt.Errorf("a key for a device: %w", err)
-		}
-	}
-	change.DeviceID, change.Metadata, change.Blocked = k.Profile.deviceName(a.Unit.Serial), maps.Clone(k.Profile.Metadata), v.Blocked
-	if v.DeviceID != "" {
-		change.DeviceID = v.DeviceID
-	}
-	if len(v.Metadata) > 0 {
-		if change.Metadata == nil {
-			change.Metadata = map[string]string{}
-		}
-		maps.Copy(change.Metadata, v.Metadata)
-	}
-	name := change.DeviceID
-	if k.Device != nil {
-		name = k.Device.Key.Device
-	}
-	credential, certificate, err := d.issue(name, a.Unit.Serial, key, k.Profile.lifetime(), a.now)
-	if err != nil {
-		grant.Forget()
-		return err
-	}
-	next.State, next.SPKI = Claimed, sha256.Sum256(key)
-	next.Certificate, next.NotAfter = certificate, credential.Expires
-	change.Credentials, change.Action = []gateway.Credential{credential}, "provision_claim"
-	if k.Claim.granted() {
-		change.Action = "provision_reclaim"
-	}
-	return nil
-}
-
-// issue makes a certificate, and the credential that it is.
-func (d *Desk) issue(name, serial string, key []byte, lifetime time.Duration, now time.Time) (gateway.Credential, []byte, error) {
-	der, err := d.Authority.Current().Issue(Leaf{CommonName: name, Serial: serial, PublicKey: key, Lifetime: lifetime}, now)
-	if err != nil {
-		return gateway.Credential{}, nil, fmt.Errorf("the device authority: %w", err)
-	}
-	certificate, err := x509.ParseCertificate(der)
-	if err != nil {
-		return gateway.Credential{}, nil, fmt.Errorf("the device authority: %w", err)
-	}
-	format := gateway.RSAX509
-	if certificate.PublicKeyAlgorithm == x509.ECDSA {
-		format = gateway.ES256X509
-	}
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	return gateway.Credential{Format: format, PEM: string(text), Expires: certificate.NotAfter}, der, nil
-}
-
 // same says that the decision rests on what it rested on when the webhook was asked.
 func same(seen, now *Known) bool {
 	if seen.Profile.Revision != now.Profile.Revision || seen.Listing.Allowed != now.Listing.Allowed || seen.Listing.Denied != now.Listing.Denied ||
@@ -279,71 +203,6 @@ func same(seen, now *Known) bool {
 		return false
 	}
 	return seen.Claim == nil || seen.Claim.State == now.Claim.State && seen.Claim.SPKI == now.Claim.SPKI && seen.Claim.Number == now.Claim.Number
-}
-
-// busy is our trouble, as the device is told it.
-func busy(detail string, cause error) *Refusal {
-	return &Refusal{Code: StoreUnavailable, Detail: detail, RetryAfter: storeRetry, Cause: cause}
-}
-
-func trouble(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return busy("the store does not answer", err)
-}
-
-// moved is trouble, unless the profile went while it was looked at.
-func moved(ctx context.Context, err error) error {
-	if errors.Is(err, gateway.ErrNotFound) {
-		return errMoved
-	}
-	return trouble(ctx, err)
-}
-
-// settled translates what Settle returns.
-func settled(ctx context.Context, p *Profile, err error) error {
-	var no *Refusal
-	switch {
-	case errors.As(err, &no), errors.Is(err, errMoved):
-		return err
-	case errors.Is(err, gateway.ErrFull):
-		return full(p)
-	case errors.Is(err, gateway.ErrExists):
-		return refuse(AlreadyProvisioned, "%s", printable(err.Error(), maxSubject))
-	case errors.Is(err, gateway.ErrNotFound):
-		return errMoved
-	case errors.Is(err, gateway.ErrInvalid):
-		return fmt.Errorf("what profile %s, or its webhook, gives the device: %w", p.ID, err)
-	}
-	return trouble(ctx, err)
-}
-
-// tell counts and logs what came of a request, and returns the error.
-func (d *Desk) tell(g *Grant, err error, begin time.Time, profile, serial, request string) error {
-	log := d.Log
-	if log == nil {
-		log = zap.NewNop()
-	}
-	log = log.With(zap.String("profile", printable(profile, maxSubject)), zap.String("serial", printable(serial, maxSerial)), zap.String("request", printable(request, maxSubject)))
-	result := fault
-	var no *Refusal
-	switch {
-	case err == nil && g.Fresh:
-		result = granted
-		log.Info("provision: granted", zap.String("device", g.Claim.Device.String()))
-	case err == nil:
-		result = again
-	case errors.As(err, &no):
-		result = string(no.Code) // who has asked logs it
-		d.alarm(no)
-	case errors.Is(err, context.Canceled):
-		result = string(gone)
-	default:
-		log.Error("provision: undecided", zap.Error(err))
-	}
-	d.Metrics.observe(result, time.Since(begin))
-	return err
 }
 
 func (d *Desk) now() time.Time {
