@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"iotbridge/gateway"
 )
@@ -134,6 +136,9 @@ func matching(q gateway.DeviceQuery, held string, arg func(any) string) (where s
 	if len(q.Text) > 255 {
 		return "", invalid("text", "has more than 255 bytes")
 	}
+	if !utf8.ValidString(q.Text) || strings.ContainsRune(q.Text, 0) {
+		return "", invalid("text", "is not UTF-8 without NUL") // PostgreSQL takes no other
+	}
 	if q.Text != "" {
 		text := arg(strings.ToLower(q.Text))
 		where += ` AND (strpos(lower(d.name), ` + text + `) > 0 OR strpos(CAST(d.number AS TEXT), ` + text + `) = 1)`
@@ -144,32 +149,43 @@ func matching(q gateway.DeviceQuery, held string, arg func(any) string) (where s
 // lost is why a connection ended whose gateway did not say so.
 const lost = "gateway_lost"
 
-// Connections are a device's, newest first.
+// Connections are a device's, newest first: the open one, and then what each gateway's
+// clock says.
 func (f Fleet) Connections(ctx context.Context, device uint64, most int) ([]gateway.Connection, error) {
 	instance, _, err := f.store.bus.Holder(ctx, device)
 	open := err == nil
+	if err != nil && !errors.Is(err, gateway.ErrNotConnected) {
+		return nil, f.store.engine.explain(err) // nobody has lost it
+	}
+	var held *gateway.Connection
 	var list []gateway.Connection
+	newer := time.Time{}
 	err = f.store.read().each(ctx, func(r *sql.Rows) (bool, error) {
 		c := gateway.Connection{Device: device}
 		var address string
 		err := r.Scan(moment{&c.Began}, moment{&c.Ended}, &c.Reason, &c.Instance, &address)
 		c.Address = parseAddress(address)
-		if c.Ended.IsZero() && (!open || len(list) > 0 || c.Instance != instance) {
-			c.Reason = lost
-			if len(list) > 0 {
-				c.Ended = list[len(list)-1].Began
-			}
+		switch {
+		case !c.Ended.IsZero():
+		case open && held == nil && c.Instance == instance:
+			held, newer = &c, c.Began
+			return false, err
+		default:
+			c.Ended, c.Reason = newer, lost // it had ended by then
 		}
-		list = append(list, c)
+		list, newer = append(list, c), c.Began
 		return false, err
 	}, `SELECT began, ended, reason, instance, address FROM sessions WHERE device = $1 ORDER BY began DESC LIMIT $2`, int64(device), most)
 	if err != nil {
 		return nil, f.store.engine.explain(err)
 	}
-	if open && (len(list) == 0 || list[0].Reason != "") { // it is not booked yet
-		list = append([]gateway.Connection{{Device: device, Instance: instance}}, list...)
+	if open && held == nil { // it is not booked yet
+		held = &gateway.Connection{Device: device, Instance: instance}
 	}
-	return list, nil
+	if held != nil {
+		list = append([]gateway.Connection{*held}, list...)
+	}
+	return list[:min(len(list), most)], nil
 }
 
 // Pulses are of the gateways that run.

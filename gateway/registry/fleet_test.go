@@ -2,6 +2,8 @@ package registry_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -98,11 +100,13 @@ func searchRefusals(t *testing.T, w *world) {
 		{gateway.DeviceQuery{Kind: "x"}, gateway.Page{}},
 		{gateway.DeviceQuery{Sort: "d.name; DROP TABLE devices"}, gateway.Page{}},
 		{gateway.DeviceQuery{Text: strings.Repeat("x", 256)}, gateway.Page{}},
+		{gateway.DeviceQuery{Text: "a\x00"}, gateway.Page{}},
+		{gateway.DeviceQuery{Text: "a\xff"}, gateway.Page{}},
 		{gateway.DeviceQuery{Desc: true}, gateway.Page{Token: token}},
 		{gateway.DeviceQuery{}, gateway.Page{Token: "x" + token}},
 	} {
-		if lines, _, err := w.Fleet().Search(t.Context(), w.key, c.q, c.page); err == nil {
-			t.Errorf("%+v %+v: %v", c.q, c.page, lines)
+		if lines, _, err := w.Fleet().Search(t.Context(), w.key, c.q, c.page); !errors.Is(err, gateway.ErrInvalid) {
+			t.Errorf("%+v %+v: %v, %v", c.q, c.page, lines, err)
 		}
 	}
 }
@@ -149,6 +153,7 @@ func connections(t *testing.T, w *world) {
 	if err := w.Release(t.Context(), d.Number, epoch); err != nil {
 		t.Fatal(err)
 	}
+	skewed(t, w, d, at)
 	for i := range 50 {
 		if err := w.Book(t.Context(), []gateway.Connection{{Device: d.Number, Began: at.Add(time.Duration(i) * time.Hour), Ended: at.Add(time.Duration(i+1) * time.Hour), Reason: "lost"}}); err != nil {
 			t.Fatal(err)
@@ -156,6 +161,34 @@ func connections(t *testing.T, w *world) {
 	}
 	if got, err := w.Fleet().Connections(t.Context(), d.Number, 100); err != nil || len(got) != 20 || !got[0].Began.Equal(at.Add(49*time.Hour)) {
 		t.Errorf("%d are kept, %v", len(got), err)
+	}
+}
+
+// skewed: of two gateways the one whose clock is behind has the device now.
+func skewed(t *testing.T, w *world, d *gateway.Device, at time.Time) {
+	ahead := gateway.Connection{Device: d.Number, Began: at.Add(10 * time.Minute), Ended: at.Add(11 * time.Minute), Reason: "takeover", Instance: "gate-1"}
+	behind := gateway.Connection{Device: d.Number, Began: at.Add(9 * time.Minute), Instance: "gate-2"}
+	if err := w.Book(t.Context(), []gateway.Connection{ahead, behind}); err != nil {
+		t.Fatal(err)
+	}
+	epoch, err := w.Claim(t.Context(), d.Number, "gate-2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := w.Release(t.Context(), d.Number, epoch); err != nil {
+			t.Error(err)
+		}
+	}()
+	got, err := w.Fleet().Connections(t.Context(), d.Number, 2)
+	same := cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
+	if diff := cmp.Diff([]gateway.Connection{behind, ahead}, got, same); diff != "" || err != nil {
+		t.Error(diff, err)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if list, err := w.Fleet().Connections(gone, d.Number, 2); err == nil {
+		t.Errorf("the store does not answer: %+v", list)
 	}
 }
 
