@@ -200,3 +200,18 @@ func (w *browser) send(method, path string, fields url.Values, header ...string)
 	}
 	return answer{resp.StatusCode, resp.Header, string(text)}
 }
+
+// operators adds lines to the operators' file, and takes it anew.
+func (b *bed) operators(lines string) {
+	b.t.Helper()
+	before, err := os.ReadFile(b.file)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if err := os.WriteFile(b.file, append(before, lines...), 0o600); err != nil {
+		b.t.Fatal(err)
+	}
+	if b.console.Manager.Operators, err = operators.Open(b.file); err != nil {
+		b.t.Fatal(err)
+	}
+}

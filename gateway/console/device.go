@@ -1,6 +1,7 @@
 package console
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"cloud.google.com/go/iot/apiv1/iotpb"
@@ -25,6 +27,7 @@ const (
 	plotSpan    = time.Hour
 	plotMost    = 1000
 	shownBody   = 64 << 10 // bytes of a body on a page
+	shownBefore = 8 << 10
 	shownRefuse = 10
 )
 
@@ -41,6 +44,7 @@ type deviceView struct {
 	Life           life
 	Keys           []keyLine
 	Configs        []configLine
+	Foreign        bool // the config's bytes do not pass a form unchanged
 	States         []stateLine
 	Plot           plot
 	Refusals       []Refusal
@@ -90,6 +94,20 @@ type body struct {
 
 func shown(data []byte) body { return beginning(data, shownBody) }
 
+// version shows the latest, and of those before it the beginning: there are ten of them.
+func version(i int, data []byte) body {
+	if i == 0 {
+		return shown(data)
+	}
+	return beginning(data, shownBefore)
+}
+
+// carried says that a form brings the bytes back as they are: text, with line feeds as
+// the ends of its lines.
+func carried(data []byte) bool {
+	return utf8.Valid(data) && !bytes.ContainsFunc(data, func(r rune) bool { return r == '\ufeff' || unicode.IsControl(r) && r != '\n' && r != '\t' })
+}
+
 // beginning shows so many bytes at the most, and cuts no letter in two.
 func beginning(data []byte, most int) body {
 	part := data[:min(len(data), most)]
@@ -128,15 +146,18 @@ func (c *Console) device(v *visit) error {
 	}))
 	g.Go(c.aside(func() error {
 		list, err := c.manager().ListDeviceConfigVersions(ctx, &iotpb.ListDeviceConfigVersionsRequest{Name: key.String(), NumVersions: 10})
-		for _, one := range list.GetDeviceConfigs() {
-			view.Configs = append(view.Configs, configLine{one.GetVersion(), one.GetCloudUpdateTime().AsTime(), when(one.GetDeviceAckTime()), shown(one.GetBinaryData())})
+		for i, one := range list.GetDeviceConfigs() {
+			view.Configs = append(view.Configs, configLine{one.GetVersion(), one.GetCloudUpdateTime().AsTime(), when(one.GetDeviceAckTime()), version(i, one.GetBinaryData())})
+			if i == 0 {
+				view.Foreign = !carried(one.GetBinaryData())
+			}
 		}
 		return err
 	}))
 	g.Go(c.aside(func() error {
 		list, err := c.manager().ListDeviceStates(ctx, &iotpb.ListDeviceStatesRequest{Name: key.String(), NumStates: 10})
-		for _, one := range list.GetDeviceStates() {
-			view.States = append(view.States, stateLine{when(one.GetUpdateTime()), shown(one.GetBinaryData())})
+		for i, one := range list.GetDeviceStates() {
+			view.States = append(view.States, stateLine{when(one.GetUpdateTime()), version(i, one.GetBinaryData())})
 		}
 		return err
 	}))

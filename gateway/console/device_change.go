@@ -71,7 +71,13 @@ func credential(form url.Values) (*iotpb.DeviceCredential, error) {
 	if until := form.Get("expires"); until != "" {
 		at, err := time.Parse("2006-01-02T15:04", until)
 		if err != nil {
+			at, err = time.Parse("2006-01-02T15:04:05", until) // of browsers that show seconds
+		}
+		switch {
+		case err != nil:
 			return nil, &problem{http.StatusBadRequest, "The expiry: want a time as 2027-01-02T15:04, in UTC."}
+		case !at.After(time.Now()):
+			return nil, &problem{http.StatusBadRequest, "The expiry lies in the past: the key would open nothing. It is in UTC, and now it is " + moment(time.Now()) + "."}
 		}
 		k.ExpirationTime = timestamppb.New(at)
 	}
@@ -146,22 +152,9 @@ func (c *Console) removeKey(v *visit) error {
 	})
 }
 
-// setKeys reads the keys and writes them again: of two who do so at the same moment the
-// later one counts, as in the API.
 func (c *Console) setKeys(v *visit, deed string, change func([]*iotpb.DeviceCredential) ([]*iotpb.DeviceCredential, error)) error {
 	key := c.deviceKey(v.Request)
-	d, err := c.manager().GetDevice(v.Context(), &iotpb.GetDeviceRequest{Name: key.String()})
-	if err != nil {
-		return err
-	}
-	keys, err := change(d.GetCredentials())
-	if err != nil {
-		return err
-	}
-	_, err = c.manager().UpdateDevice(v.Context(), &iotpb.UpdateDeviceRequest{
-		Device: &iotpb.Device{Name: key.String(), Credentials: keys}, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"credentials"}},
-	})
-	if err != nil {
+	if err := c.Manager.ChangeCredentials(v.Context(), key.String(), change); err != nil {
 		return err
 	}
 	return v.back(pathOf(key), deed)

@@ -59,8 +59,11 @@ func (c *Console) createRegistry(v *visit) error {
 	var rest []*iotpb.EventNotificationConfig
 	for line := range strings.FieldsFuncSeq(v.form().Get("routes"), func(r rune) bool { return r == '\n' || r == '\r' }) {
 		folder, topic, routed := strings.Cut(strings.TrimSpace(line), "=")
+		folder, topic = strings.TrimSpace(folder), strings.TrimSpace(topic)
 		switch {
-		case folder == "":
+		case folder == "" && !routed:
+		case folder == "" || routed && topic == "":
+			return v.fail(http.StatusBadRequest, "A route is a subfolder, = and a topic, or a topic alone: "+clip(line, shownName)+" is neither.")
 		case routed:
 			r.EventNotificationConfigs = append(r.EventNotificationConfigs, &iotpb.EventNotificationConfig{SubfolderMatches: folder, PubsubTopicName: c.topic(topic)})
 		default:

@@ -11,8 +11,12 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"iotbridge/internal/memo"
 )
 
 const (
@@ -20,6 +24,8 @@ const (
 	maxLinkLife = time.Hour
 	maxSealed   = 8 << 10 // a token of 4 KiB, sealed
 	maxUsed     = 10_000  // links that are remembered
+	maxCookie   = 4 << 10 // with its name: browsers keep no larger one
+	keyWithin   = 10 * time.Second
 )
 
 // kind says what something was sealed for; it is good for nothing else.
@@ -42,35 +48,44 @@ var errSealed = errors.New("not sealed here, or not good any more")
 // vault seals tickets with a key that all gateways of the store have: a session goes on
 // at whichever of them the next request arrives.
 type vault struct {
+	key   atomic.Pointer[[]byte]
+	asked memo.Memo[struct{}, []byte]
+
 	mu   sync.Mutex
-	key  []byte
 	used map[string]time.Time // links
 }
 
 // open reads the key, the first time that it is needed.
 func (v *vault) open(ctx context.Context, fleet Fleet) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.key != nil {
+	if v.key.Load() != nil {
 		return nil
 	}
-	key, err := fleet.Secret(ctx, "console_key")
+	key, err := v.asked.Answer(ctx, struct{}{}, memo.Terms{Good: time.Minute, Bad: time.Second}, func(ctx context.Context) ([]byte, error) {
+		ctx, cancel := context.WithTimeout(ctx, keyWithin)
+		defer cancel()
+		return fleet.Secret(ctx, "console_key")
+	})
 	if err == nil {
-		v.key = key
+		v.key.Store(&key)
 	}
 	return err
 }
 
 // derive is a key for one purpose.
 func (v *vault) derive(purpose string) []byte {
-	h := hmac.New(sha256.New, v.key)
+	h := hmac.New(sha256.New, *v.key.Load())
 	h.Write([]byte(purpose))
 	return h.Sum(nil)
 }
 
 // cookie is the name of the sessions' cookie: systems side by side on one host differ.
-func (v *vault) cookie() string {
-	return "iotbridge-" + hex.EncodeToString(v.derive("cookie name")[:4])
+// Over TLS it is one that no other host of the domain can set.
+func (v *vault) cookie(r *http.Request) string {
+	name := "iotbridge-" + hex.EncodeToString(v.derive("cookie name")[:4])
+	if r.TLS != nil {
+		return "__Host-" + name
+	}
+	return name
 }
 
 // word is what a session's forms must carry.

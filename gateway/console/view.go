@@ -141,9 +141,16 @@ func clip(s string, most int) string {
 	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
+// loginView is what the page says before it asks for a token, or the link that it was
+// opened by.
+type loginView struct{ Problem, Link, Next string }
+
 // showLogin is the page for who is nobody yet.
-func (c *Console) showLogin(w http.ResponseWriter, r *http.Request, httpStatus int, problem string) {
+func (c *Console) showLogin(w http.ResponseWriter, r *http.Request, httpStatus int, l loginView) {
+	if l.Next == "" {
+		l.Next = within(r.FormValue("next"))
+	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(httpStatus)
-	_ = templates["login"].Execute(w, view{Title: "Sign in", Page: "login", Body: struct{ Problem, Next string }{problem, within(r.FormValue("next"))}}) // who has gone does not read it
+	_ = templates["login"].Execute(w, view{Title: "Sign in", Page: "login", Body: l}) // who has gone does not read it
 }

@@ -2,12 +2,14 @@ package console
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"errors"
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"go.uber.org/zap"
 	"google.golang.org/grpc/codes"
@@ -158,24 +160,47 @@ func (c *Console) tell(v *visit, err error) {
 	switch {
 	case p.status == http.StatusUnauthorized && v.Method == http.MethodGet && !isLive(v.Request):
 		http.Redirect(v.w, v.Request, "/login?next="+url.QueryEscape(v.URL.RequestURI()), http.StatusSeeOther)
+	case p.status == http.StatusUnauthorized && v.Method == http.MethodPost:
+		c.showLogin(v.w, v.Request, p.status, loginView{Problem: "Your session has ended: what you sent was not done. Sign in, and send it again.", Next: cmp.Or(v.before(), "/")})
 	case v.who.Name == "" || isLive(v.Request):
 		http.Error(v.w, p.text, p.status)
 	default:
-		if err := v.show(p.status, "problem", "Not done", p); err != nil {
+		page := problemView{Text: p.text, Back: v.before()}
+		for _, field := range []string{"config", "command"} {
+			if text := v.form().Get(field); text != "" {
+				page.Sent = shown([]byte(text))
+			}
+		}
+		if err := v.show(p.status, "problem", cmp.Or(titles[p.status], "Not done"), page); err != nil {
 			http.Error(v.w, p.text, p.status)
 		}
 	}
 }
 
-// Text is for the template.
-func (p *problem) Text() string { return p.text }
+// titles are those of problems that are of no form.
+var titles = map[int]string{http.StatusNotFound: "Not there", http.StatusForbidden: "Not allowed", http.StatusServiceUnavailable: "Not now", http.StatusGatewayTimeout: "Not now"}
+
+// problemView is what went wrong, and the way back to it.
+type problemView struct {
+	Text, Back string
+	Sent       body // a long text that would be lost
+}
+
+// before is the page from which the request came; "" when that is not known.
+func (v *visit) before() string {
+	from, err := url.Parse(v.Referer())
+	if err != nil || from.Host != v.Host {
+		return ""
+	}
+	return within(from.RequestURI())
+}
 
 // sentence begins with a capital and ends with a full stop.
 func sentence(s string) string {
 	if s == "" {
 		return "A fault of the gateway: its log says more."
 	}
-	if first, _, _ := strings.Cut(s, " "); !strings.Contains(first, "_") { // a field's name stays as it is
+	if first, _, _ := strings.Cut(s, " "); !strings.Contains(first, "_") && s[0] < utf8.RuneSelf { // a field's name stays as it is
 		s = strings.ToUpper(s[:1]) + s[1:]
 	}
 	if !strings.ContainsAny(s[len(s)-1:], ".!?") {

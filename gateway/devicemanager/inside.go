@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"path"
+	"time"
 
 	"cloud.google.com/go/iot/apiv1/iotpb"
 	"google.golang.org/grpc"
@@ -11,6 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"iotbridge/gateway"
 	"iotbridge/gateway/operators"
 )
 
@@ -32,6 +34,31 @@ func (s *Server) Do(ctx context.Context, c operators.Call, do func(context.Conte
 // Inside returns the methods for a caller in this process, on behalf of
 // operators.From(ctx), under the same policies as over the network.
 func (s *Server) Inside() iotpb.DeviceManagerClient { return iotpb.NewDeviceManagerClient(inside{s}) }
+
+// ChangeCredentials is UpdateDevice of a device's keys as they are at that moment: of two
+// who change them at once neither undoes what the other did. change may be called again.
+func (s *Server) ChangeCredentials(ctx context.Context, name string, change func([]*iotpb.DeviceCredential) ([]*iotpb.DeviceCredential, error)) error {
+	const method = "UpdateDevice"
+	_, err := s.governed(ctx, operators.Call{Method: method, Role: policies[method].role, Resource: name}, func(ctx context.Context) (any, error) {
+		key, err := deviceOf("device.name", name)
+		if err != nil {
+			return nil, err
+		}
+		r, err := s.Admin.Registry(ctx, key.RegistryKey)
+		if err != nil {
+			return nil, err
+		}
+		now := time.Now()
+		return s.Admin.UpdateDevice(ctx, operators.From(ctx).Name, key, func(d *gateway.Device) error {
+			keys, err := change(deviceMessage(d).GetCredentials())
+			if err == nil {
+				d.Credentials, err = readCredentials(d.Credentials, keys, r.Authorities, now)
+			}
+			return err
+		})
+	})
+	return err
+}
 
 type inside struct{ *Server }
 
