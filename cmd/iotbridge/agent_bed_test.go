@@ -29,7 +29,7 @@ func agentFor(t *testing.T, arch string) string {
 	if dir := os.Getenv(agentsVariable); dir != "" {
 		return filepath.Join(dir, "iotbridge-agent-"+arch)
 	}
-	return testprograms.Path(t, "iotbridge-agent", "GOARCH="+arch, "GOARM=6")
+	return testprograms.Path(t, "iotbridge-agent", "GOARCH="+arch)
 }
 
 // served is a local system in a process of its own.
