@@ -63,8 +63,13 @@ func BenchmarkPages(b *testing.B) {
 	w := at.browse(viewer)
 	const devices = "/registries/plant7/devices"
 	for _, page := range []struct{ name, path string }{
-		{"Overview", "/"}, {"Devices", devices}, {"Connected", devices + "?kind=connected"}, {"Silent", devices + "?kind=silent"},
-		{"Latest", devices + "?sort=event&desc=1"}, {"Search", devices + "?q=99999"}, {"Device", devices + "/device000001"},
+		{"Overview", "/"},
+		{"Devices", devices},
+		{"Connected", devices + "?kind=connected"},
+		{"Silent", devices + "?kind=silent"},
+		{"Latest", devices + "?sort=event&desc=1"},
+		{"Search", devices + "?q=99999"},
+		{"Device", devices + "/device000001"},
 	} {
 		b.Run(page.name, func(b *testing.B) {
 			var took []time.Duration

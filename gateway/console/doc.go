@@ -15,7 +15,9 @@
 // cookie that no script reads, for twelve hours, and each request is admitted by the
 // operators file anew, so that who is struck from it is out within seconds. A client
 // certificate needs no cookie. A link of `iotbridge console` is such a token too, sealed
-// for a minute and good once a gateway.
+// for a minute and good once a gateway; one that came from another site's page, or to a
+// browser in which another operator has signed in, asks first. Browsers give a host's
+// cookies to all its ports: other programs on 127.0.0.1 that it opens see this one.
 //
 //	nobody ── token, link ──▶ signed in ── twelve hours, sign out, struck from the file ──▶ nobody
 //

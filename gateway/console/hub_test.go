@@ -34,7 +34,7 @@ func TestATopicEndsWithItsLastListener(t *testing.T) {
 		}
 		h.leave("x", "ada", ch)
 		before := made
-		time.Sleep(10 * liveEvery)
+		<-time.After(10 * liveEvery)
 		if made != before || len(h.topics) != 0 || len(h.views) != 0 || h.all != 0 {
 			t.Errorf("events are made for nobody: %d, %+v", made-before, h.topics)
 		}

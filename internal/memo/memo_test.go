@@ -21,7 +21,7 @@ func TestOneAsksForAll(t *testing.T) {
 		var m memo.Memo[string, int]
 		asked := 0
 		ask := func(context.Context) (int, error) {
-			time.Sleep(2 * time.Second)
+			<-time.After(2 * time.Second)
 			asked++
 			return asked, nil
 		}
@@ -40,7 +40,7 @@ func TestOneAsksForAll(t *testing.T) {
 				t.Errorf("the answer %d", n)
 			}
 		}
-		time.Sleep(terms.Good)
+		<-time.After(terms.Good)
 		if n, err := m.Answer(t.Context(), "x", terms, ask); n != 2 || err != nil {
 			t.Error(n, err)
 		}
@@ -93,7 +93,7 @@ func TestAnErrorIsKeptForItsTime(t *testing.T) {
 		if asked != 1 {
 			t.Errorf("asked %d times", asked)
 		}
-		time.Sleep(terms.Bad)
+		<-time.After(terms.Bad)
 		if n, err := m.Answer(t.Context(), 1, terms, func(context.Context) (int, error) { return 7, nil }); n != 7 || err != nil {
 			t.Error(n, err)
 		}

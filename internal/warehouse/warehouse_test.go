@@ -112,8 +112,10 @@ func (b *bed) deliver(messageID, device, body string, waited time.Duration) {
 	b.Helper()
 	now := time.Now()
 	m := &schema.Message{ID: []byte(messageID), PublishTime: now.Add(-waited).UnixMicro(), Data: []byte(body), Attributes: []schema.Attribute{
-		{Key: []byte(schema.AttrDeviceID), Value: []byte(device)}, {Key: []byte(schema.AttrRegistryID), Value: []byte(plant7.Registry)},
-		{Key: []byte(schema.AttrRegistryLocation), Value: []byte(plant7.Location)}, {Key: []byte(schema.AttrProjectID), Value: []byte(plant7.Project)},
+		{Key: []byte(schema.AttrDeviceID), Value: []byte(device)},
+		{Key: []byte(schema.AttrRegistryID), Value: []byte(plant7.Registry)},
+		{Key: []byte(schema.AttrRegistryLocation), Value: []byte(plant7.Location)},
+		{Key: []byte(schema.AttrProjectID), Value: []byte(plant7.Project)},
 	}}
 	row, err := (&ingest.Gate{Plan: b.plans["temperature"]}).Append(nil, m, now.UnixMicro())
 	to := "temperature"
