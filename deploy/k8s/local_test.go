@@ -11,12 +11,14 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -56,12 +58,14 @@ type node struct {
 
 // at is where a port of the manifests is here.
 func (n *node) at(port string) string {
-	if n.ports[port] == "" {
+	for n.ports[port] == "" {
 		l, err := new(net.ListenConfig).Listen(n.t.Context(), "tcp", net.JoinHostPort(n.ip.String(), "0"))
 		if err != nil {
 			n.t.Fatal(err)
 		}
-		n.ports[port] = l.Addr().String()
+		if free := l.Addr().String(); !slices.Contains(slices.Collect(maps.Values(n.ports)), free) {
+			n.ports[port] = free
+		}
 		l.Close()
 	}
 	return n.ports[port]
