@@ -50,13 +50,13 @@ func start() (address string, err error) {
 			return "", err
 		}
 	}
-	ctx := context.Background() // the server outlives the test that asked first
-	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "-D", dir+"/data", "-U", "tester", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+	ctx := context.Background()                                                                                                                                 // the server outlives the test that asked first
+	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "-D", dir+"/data", "-U", "tester", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync") //nolint:gosec // what was found above
 	initdb.SysProcAttr, initdb.Dir = as, dir
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("initdb: %w: %s", err, out)
 	}
-	postgres := exec.CommandContext(ctx, filepath.Join(bin, "postgres"), "-D", dir+"/data", "-k", dir, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200")
+	postgres := exec.CommandContext(ctx, filepath.Join(bin, "postgres"), "-D", dir+"/data", "-k", dir, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200") //nolint:gosec // as above
 	var log bytes.Buffer
 	postgres.SysProcAttr, postgres.Dir, postgres.Stderr = as, dir, &log
 	if err := postgres.Start(); err != nil {
@@ -66,7 +66,7 @@ func start() (address string, err error) {
 	go func() { ended <- postgres.Wait() }()
 	stop = func() {
 		_ = postgres.Process.Signal(syscall.SIGQUIT) // it has ended, or ends
-		<-ended
+		_ = <-ended
 		os.RemoveAll(dir)
 	}
 	address = "postgres://tester@/postgres?host=" + dir
