@@ -62,11 +62,15 @@ func start() (address string, err error) {
 	if err := postgres.Start(); err != nil {
 		return "", err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- postgres.Wait() }()
+	var exit error
+	ended := make(chan struct{})
+	go func() {
+		exit = postgres.Wait()
+		close(ended)
+	}()
 	stop = func() {
 		_ = postgres.Process.Signal(syscall.SIGQUIT) // it has ended, or ends
-		_ = <-ended
+		<-ended
 		os.RemoveAll(dir)
 	}
 	address = "postgres://tester@/postgres?host=" + dir
@@ -76,9 +80,8 @@ func start() (address string, err error) {
 			return address, c.Close(ctx)
 		}
 		select {
-		case err := <-ended:
-			ended <- err
-			return "", fmt.Errorf("postgres ended: %w: %s", err, log.String())
+		case <-ended:
+			return "", fmt.Errorf("postgres ended: %w: %s", exit, log.String())
 		case <-deadline:
 			return "", fmt.Errorf("postgres is not ready: %w", err)
 		case <-time.After(20 * time.Millisecond):
