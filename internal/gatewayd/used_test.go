@@ -42,7 +42,7 @@ func TestAFirstUseIsToldLateRatherThanNever(t *testing.T) {
 		for number := range uint64(3) {
 			u.tell(ctx, &gateway.Admission{Device: &gateway.Device{Number: number, Credentials: []gateway.Credential{{Format: gateway.ES256X509, PEM: "a certificate"}}}}, at)
 		}
-		time.Sleep(3 * lateEvery)
+		<-time.After(3 * lateEvery)
 		synctest.Wait()
 		if len(store.told) != 0 {
 			t.Error("told while it was away")
@@ -50,7 +50,7 @@ func TestAFirstUseIsToldLateRatherThanNever(t *testing.T) {
 		store.mu.Lock()
 		store.back = true
 		store.mu.Unlock()
-		time.Sleep(lateEvery)
+		<-time.After(lateEvery)
 		synctest.Wait()
 		if len(store.told) != 3 || !store.told[0].Equal(at) || len(u.late) != 0 {
 			t.Errorf("%v, %d late", store.told, len(u.late))
