@@ -79,7 +79,7 @@ func (c *Console) refusals(ctx context.Context, q RefusalQuery) (list []Refusal,
 		q.Most = most + 1
 		list, err := c.Warehouse.Refusals(ctx, q)
 		if err != nil {
-			return nil, next, notAnswering(err)
+			return nil, next, c.unanswered(err)
 		}
 		if len(list) <= most {
 			return list, next, ""
@@ -92,11 +92,6 @@ func (c *Console) refusals(ctx context.Context, q RefusalQuery) (list []Refusal,
 			return list[:most], after, ""
 		}
 	}
-}
-
-// notAnswering says that BigQuery does not, in its own words.
-func notAnswering(err error) string {
-	return sentence("BigQuery does not answer, so what is in quarantine cannot be shown: " + clip(err.Error(), shownWords))
 }
 
 // refusalQuery reads a filter. span is the word that said since when; "" for a moment.

@@ -84,7 +84,7 @@ func (c *Console) rows(ctx context.Context, v *visit) ([]Refusal, error) {
 	rows, err := c.Warehouse.Refusal(ctx, v.PathValue("message"))
 	switch {
 	case err != nil:
-		return nil, v.fail(http.StatusServiceUnavailable, notAnswering(err))
+		return nil, v.fail(http.StatusServiceUnavailable, c.unanswered(err))
 	case len(rows) == 0:
 		return nil, v.fail(http.StatusNotFound, "No message of this id is in quarantine.")
 	}

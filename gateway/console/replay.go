@@ -92,7 +92,7 @@ func (c *Console) replayAsk(v *visit) error {
 	q.Before, q.Most = time.Time{}, countedMost+1 // a replay has no end
 	list, err := c.Warehouse.Refusals(v.Context(), q)
 	if err != nil {
-		view.Missing = notAnswering(err)
+		view.Missing = c.unanswered(err)
 	}
 	messages := map[string]bool{}
 	for _, r := range list[:min(len(list), countedMost)] {
