@@ -29,8 +29,8 @@ type workflow struct {
 		Permissions map[string]string
 		Strategy    struct{ Matrix map[string][]string }
 		Steps       []struct {
-			ID, Uses, Run string
-			With, Env     map[string]any
+			ID, If, Uses, Run string
+			With, Env         map[string]any
 		}
 	}
 }
