@@ -39,6 +39,7 @@ type enrolBed struct {
 
 	mu      sync.Mutex
 	watched func(instant) bool
+	looking sync.WaitGroup // at what passes
 	conns   map[string]int // first of each port since watched was set
 }
 
@@ -119,18 +120,25 @@ func (b *enrolBed) see(m instant) bool {
 		b.conns[m.port] = first
 	}
 	watched := b.watched
-	b.mu.Unlock()
 	if m.conn -= first; watched == nil || !known || m.conn < 0 {
+		b.mu.Unlock()
 		return false
 	}
+	b.looking.Add(1)
+	b.mu.Unlock()
+	defer b.looking.Done()
 	return watched(m)
 }
 
-// watch has what passes from now on be looked at, and counts its connections from 0.
+// watch has what passes from now on be looked at, and counts its connections from 0. With
+// nil nothing is, and what was is done with when it returns: it is not for watched to call.
 func (b *enrolBed) watch(watched func(instant) bool) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.watched, b.conns = watched, map[string]int{}
+	b.mu.Unlock()
+	if watched == nil {
+		b.looking.Wait()
+	}
 }
 
 // process is one that can be killed.
