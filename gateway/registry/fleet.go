@@ -199,9 +199,11 @@ func (f Fleet) Beat(ctx context.Context, p gateway.Pulse) error {
 	return f.store.engine.explain(f.store.bus.pulse(ctx, p))
 }
 
+const secretLen = 32
+
 // Secret is 32 bytes under a name, made the first time that they are asked for.
 func (f Fleet) Secret(ctx context.Context, name string) (secret []byte, err error) {
-	fresh := make([]byte, 32)
+	fresh := make([]byte, secretLen)
 	rand.Read(fresh) // never fails
 	err = f.store.write(ctx, func(t *tx) error {
 		if _, err := t.exec(ctx, `INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`, name, fresh); err != nil {

@@ -3,7 +3,6 @@ package registry
 import (
 	"context"
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
@@ -74,20 +73,13 @@ func (k pageKey) open(scope string, p gateway.Page) (last string, size int, err 
 
 // loadPageKey reads the store's key, and makes it the first time.
 func (s *Store) loadPageKey(ctx context.Context) error {
-	fresh := make([]byte, 32)
-	rand.Read(fresh) // never fails
-	return s.write(ctx, func(t *tx) error {
-		if _, err := t.exec(ctx, `INSERT INTO settings (name, value) VALUES ('page_key', $1) ON CONFLICT (name) DO NOTHING`, fresh); err != nil {
-			return err
-		}
-		var key []byte
-		if err := t.row(ctx, `SELECT value FROM settings WHERE name = 'page_key'`).Scan(&key); err != nil {
-			return err
-		}
-		if len(key) != len(fresh) {
-			return fmt.Errorf("the key of page tokens has %d bytes, want %d", len(key), len(fresh))
-		}
-		s.pages = key
-		return nil
-	})
+	key, err := s.Fleet().Secret(ctx, "page_key")
+	if err != nil {
+		return err
+	}
+	if len(key) != secretLen {
+		return fmt.Errorf("the key of page tokens has %d bytes, want %d", len(key), secretLen)
+	}
+	s.pages = key
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -95,8 +96,6 @@ func (w *Warehouse) readReadings(ctx context.Context, key gateway.DeviceKey, sin
 	}, func(r *row) {
 		list = append(list, console.Reading{At: r.EventTime, Value: r.Temperature})
 	})
-	for i, j := 0, len(list)-1; i < j; i, j = i+1, j-1 {
-		list[i], list[j] = list[j], list[i]
-	}
+	slices.Reverse(list) // the query has the latest first
 	return list, err
 }
